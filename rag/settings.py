@@ -1,0 +1,144 @@
+"""One settings model, read from the environment and from `.env` in the working folder.
+
+`PAPERCHAT_*` names are ours and an unknown one is refused; `OPENAI_*` names are those that
+every OpenAI-compatible tool reads.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from platformdirs import user_data_path
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.errors import SettingsError
+
+PREFIX = "PAPERCHAT_"
+DOTENV = ".env"
+AnswererName = Literal["auto", "quotes", "openai", "local"]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default and bounds; frozen, passed to whoever needs it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=DOTENV, extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("paperchat", appauthor=False),
+        description="Folder that holds the library and all state; empty means the platform's user data folder.",
+    )
+    answerer: AnswererName = Field(
+        default="auto",
+        description="Who writes the answer: quotes, openai, local, or auto (openai if configured, else quotes).",
+    )
+    openai_base_url: AnyHttpUrl | None = Field(
+        default=None,
+        validation_alias="OPENAI_BASE_URL",
+        description="URL of an OpenAI-compatible endpoint, up to and with /v1.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="OPENAI_API_KEY",
+        description="Key for that endpoint; never stored, logged or shown.",
+    )
+    openai_model: str = Field(
+        default="gpt-4o-mini",
+        validation_alias="OPENAI_MODEL",
+        min_length=1,
+        description="Model name to ask the endpoint for.",
+    )
+    local_model: Path | None = Field(
+        default=None, description="A GGUF file for the local answerer; empty means the bundled SmolLM2-135M-Instruct."
+    )
+    embedder: Path | None = Field(
+        default=None, description="Folder of a sentence-transformers model; empty means the bundled all-MiniLM-L6-v2."
+    )
+    reranker: str = Field(
+        default="late-interaction",
+        min_length=1,
+        description="late-interaction, none, or a sentence-transformers CrossEncoder by folder or name.",
+    )
+    sources: int = Field(default=5, ge=1, le=20, description="How many papers an answer may draw on.")
+    context_tokens: int = Field(
+        default=3000, ge=200, le=100_000, description="Budget for passages in an LLM's prompt, in tokens."
+    )
+    answer_tokens: int = Field(
+        default=400, ge=16, le=8000, description="The longest answer an LLM may write, in tokens."
+    )
+    timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Seconds to wait for an endpoint's next words.")
+    retries: int = Field(default=2, ge=0, le=10, description="How often a busy or failing endpoint is asked again.")
+    question_chars: int = Field(
+        default=4000, ge=100, le=100_000, description="The longest question that is accepted, in characters."
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address the chat is served on.")
+    port: int = Field(default=7860, ge=1, le=65535, description="Port the chat is served on.")
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _no_secret_in_url(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        """A URL is shown in messages; a password belongs where it is kept secret."""
+        if value is not None and (value.username or value.password):
+            raise ValueError("holds a user name or password; put the key in OPENAI_API_KEY")
+        return value
+
+    @field_validator("home", "local_model", "embedder")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
+    @cached_property
+    def library_folder(self) -> Path:
+        """Where the library lives below `home`."""
+        return self.home / "library"
+
+    @property
+    def effective_answerer(self) -> Literal["quotes", "openai", "local"]:
+        """`auto` resolved: the endpoint when a URL or a key is set, else quotes."""
+        if self.answerer != "auto":
+            return self.answerer
+        return "openai" if self.openai_base_url or self.openai_api_key else "quotes"
+
+
+def load_settings() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        SettingsError: an unknown `PAPERCHAT_` name, or a value out of bounds; values of
+            secrets never appear in the message.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{_env_name(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise SettingsError(f"Settings are wrong: {problems}.", "See .env.example for every setting.") from None
+
+
+def env_names() -> dict[str, str]:
+    """Field name -> the environment variable that sets it."""
+    return {name: _env_name(name) for name in Settings.model_fields}
+
+
+def _env_name(field: str) -> str:
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info else None
+    if isinstance(alias, str):
+        return alias
+    return field if info is None else f"{PREFIX}{field.upper()}"
+
+
+def _refuse_unknown_names() -> None:
+    known = set(env_names().values())
+    given = set(os.environ) | set(dotenv_values(DOTENV) if Path(DOTENV).is_file() else {})
+    for name in sorted(n for n in given if n.upper().startswith(PREFIX) and n.upper() not in known):
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "See .env.example for every setting."
+        raise SettingsError(f"Unknown setting {name}.", hint)
