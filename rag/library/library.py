@@ -1,0 +1,234 @@
+"""The library: the one door to papers, passages, embeddings and both searches.
+
+Threads: everything but a `Writer` may be used from any thread. Three locks, always taken in this order:
+`OpenIndexes._lock` (exchanging and mending the opened indexes; not held during a search), the file lock
+of a write session (`lock.py`; between processes too), `Catalog._lock` (one SQLite connection; a write
+session has its own). Chroma and tantivy searches run without any of ours.
+
+Processes: one writes, any number read. Readers ask the catalog for the published builds at each search
+and move over when there are newer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import FingerprintError, LibraryError
+from rag.library import catalog_writes, check
+from rag.library.builds import INDEXES, bring_up_to_date
+from rag.library.catalog import CATALOG, Catalog
+from rag.library.opened import LOCK_SECONDS, OpenIndexes, writing
+from rag.library.records import Hit, LibraryStats
+from rag.library.writer import Writer
+from rag.models.interfaces import Encoded, Vector
+from rag.papers import Filters, Paper, Passage
+
+NO_FILTERS = Filters()
+
+
+class Library:
+    """A folder of papers. Open it with `Library.open`."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        self.fingerprint = catalog.meta("fingerprint") or ""
+        self._catalog = catalog
+        self._indexes = OpenIndexes(catalog, folder)
+
+    @classmethod
+    def open(cls, folder: Path, fingerprint: str | None = None) -> Library:
+        """Open the library in `folder`, making an empty one where there is none.
+
+        Indexes that a killed writer left behind the catalog are mended first, unless another process
+        is writing. Without a `fingerprint` the library is opened as it was built.
+
+        Args:
+            fingerprint: what makes the embeddings (embedder and chunker); an empty library takes it on.
+
+        Raises:
+            FingerprintError: it was built by another embedder or chunker.
+            LibraryError: it is damaged, of a newer paperchat, or absent while no fingerprint is given.
+        """
+        if fingerprint is None and not (folder / CATALOG).exists():
+            raise LibraryError(f"There is no library in {folder}.", "Make one with `paperchat ingest PATH`.")
+        catalog = Catalog(folder)
+        try:
+            if fingerprint is not None:
+                _claim(catalog, fingerprint)
+            library = cls(folder, catalog)
+            library._indexes.mend_if_free()
+        except BaseException:
+            catalog.close()
+            raise
+        return library
+
+    def close(self) -> None:
+        """Let go of all files."""
+        self._indexes.close()
+        self._catalog.close()
+
+    # What is in it
+
+    @property
+    def generation(self) -> int:
+        """How many writes there have been; equal generation, equal content."""
+        return self._catalog.generation
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has; 0 while there is none."""
+        return self._catalog.dimension
+
+    def stats(self) -> LibraryStats:
+        """Counts of everything."""
+        return LibraryStats(
+            papers=self._catalog.count("papers"),
+            passages=self._catalog.count("passages"),
+            entries=self._catalog.count("entries"),
+            duplicates=self._catalog.count("entries") - self._catalog.count("(SELECT DISTINCT paper_id FROM entries)"),
+            sources=self._catalog.count("sources"),
+            fingerprint=self._catalog.meta("fingerprint") or "",
+            generation=self.generation,
+        )
+
+    def papers(self, ids: Iterable[str]) -> dict[str, Paper]:
+        """The papers of these ids; unknown ids are left out."""
+        return self._catalog.papers(ids)
+
+    def papers_titled(self, title_keys: Iterable[str]) -> dict[str, list[Paper]]:
+        """Normalised title (`papers.normalised_title`) -> the papers that bear it."""
+        return self._catalog.papers_titled(title_keys)
+
+    def find(
+        self, filters: Filters = NO_FILTERS, *, newest_first: bool = True, limit: int | None = None
+    ) -> list[Paper]:
+        """The papers that pass, by date; undated ones last."""
+        return self._catalog.find(filters, newest_first, limit)
+
+    def count(self, filters: Filters = NO_FILTERS) -> int:
+        """How many papers pass."""
+        return self._catalog.count_papers(filters)
+
+    def organisations(self) -> list[str]:
+        """All organisations, sorted."""
+        sql = "SELECT DISTINCT organisation FROM papers WHERE organisation IS NOT NULL ORDER BY organisation"
+        return [row[0] for row in self._catalog.rows(sql)]
+
+    def sources_of(self, paper_id: str) -> list[str]:
+        """Names of the files that list a paper, sorted."""
+        sql = "SELECT DISTINCT source FROM entries WHERE paper_id = ? ORDER BY source"
+        return [row[0] for row in self._catalog.rows(sql, (paper_id,))]
+
+    def known_entries(self, sha256s: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
+        """(sha256 of a file, line) -> (paper_id, content hash of the paper as read there), as ingested before."""
+        return catalog_writes.known_entries(self._catalog, sha256s)
+
+    def passages(self, paper_ids: Iterable[str]) -> dict[str, list[Passage]]:
+        """Paper id -> its passages in order."""
+        return self._catalog.passages(paper_ids)
+
+    def encoded(self, passage_ids: Iterable[str]) -> dict[str, Encoded]:
+        """Passage id -> its embedding; token vectors within half an int8 step of the embedder's."""
+        return self._catalog.encoded(passage_ids)
+
+    def encoded_by_text(self, text_keys: Iterable[str]) -> dict[str, Encoded]:
+        """`codec.text_key` -> the embedding already made for that title and text."""
+        return self._catalog.encoded_by_text(text_keys)
+
+    # Search
+
+    def nearest_vectors(self, vector: Vector, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
+        """The `k` passages of admitted papers with the highest cosine to `vector` (dim,), best first."""
+        self._check_fingerprint()
+        if k < 1 or filters.paper_ids == () or not self.dimension:
+            return []
+        if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
+            raise LibraryError(f"The question's vector is not {self.dimension} finite numbers.")
+        return self._present(self._indexes.vectors(lambda index: index.nearest(vector, k, filters), []))
+
+    def match_words(self, question: str, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
+        """The `k` passages of admitted papers with the highest BM25 for the question's terms, best first."""
+        self._check_fingerprint()
+        if k < 1 or filters.paper_ids == ():
+            return []
+        return self._present(self._indexes.words(lambda index: index.match(question, k, filters), []))
+
+    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        """Term (of `rag.terms.terms`) -> how many passages have it in title or text."""
+        wanted = list(terms)
+        return self._indexes.words(lambda index: index.document_frequencies(wanted), dict.fromkeys(wanted, 0))
+
+    @property
+    def n_documents(self) -> int:
+        """How many passages the word index holds."""
+        return self._indexes.words(lambda index: index.n_documents, 0)
+
+    # Writing and mending
+
+    @contextmanager
+    def write(self, *, timeout: float = LOCK_SECONDS) -> Iterator[Writer]:
+        """A write session. When it ends, also by an exception, searches show what was stored in it.
+
+        Raises:
+            LibraryLockedError: another writer is at work and did not finish within `timeout` seconds.
+        """
+        with writing(self.folder, timeout) as catalog:
+            self._check_fingerprint()
+            writer = Writer(catalog, self.folder)
+            try:
+                yield writer
+            finally:
+                writer.publish()
+                self.fingerprint = catalog.meta("fingerprint") or ""
+
+    def verify(self) -> check.Report:
+        """Look at everything in every store; nothing is changed."""
+        return check.verify(self._catalog, self.folder)
+
+    def repair(self) -> check.Report:
+        """Build the indexes that `verify` finds wrong anew from the catalog, without embedding; verify again.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+        """
+        with writing(self.folder) as catalog:
+            broken = check.verify(catalog, self.folder).broken
+            bring_up_to_date(catalog, self.folder, from_scratch=broken)
+            return check.verify(catalog, self.folder)
+
+    def rebuild_indexes(self) -> None:
+        """Build both indexes anew from the catalog, without embedding; the old ones serve until then."""
+        with writing(self.folder) as catalog:
+            bring_up_to_date(catalog, self.folder, from_scratch=INDEXES)
+
+    def _present(self, found: list[tuple[str, str, float]]) -> list[Hit]:
+        """Hits without passages that the catalog, which is written first, has no more."""
+        present = self._catalog.existing_passages([row[0] for row in found])
+        return [Hit(*row) for row in found if row[0] in present]
+
+    def _check_fingerprint(self) -> None:
+        built = self._catalog.meta("fingerprint") or ""
+        if built != self.fingerprint:
+            raise _foreign(self.folder, built, self.fingerprint)
+
+
+def _claim(catalog: Catalog, fingerprint: str) -> None:
+    """Note the fingerprint of an empty library; compare that of one that holds papers."""
+    if catalog.meta("fingerprint") == fingerprint:
+        return
+    with catalog.transaction():
+        if catalog.count("papers"):
+            raise _foreign(catalog.path.parent, catalog.meta("fingerprint") or "", fingerprint)
+        catalog_writes.set_fingerprint(catalog, fingerprint)
+        catalog_writes.forget_indexes(catalog)
+
+
+def _foreign(folder: Path, built: str, present: str) -> FingerprintError:
+    return FingerprintError(
+        f"The library {folder} was built with {built}, but it is used with {present}.",
+        "Run `paperchat library rebuild`, which embeds all papers anew, or go back to the embedder it was built with.",
+    )
