@@ -1,0 +1,62 @@
+"""A follow-up made self-contained by a language model, with the raw question to fall back on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rag.answer.answer import Turn
+from rag.answer.generate import close_stream
+from rag.answer.plaintext import ThinkFilter
+from rag.answer.prompts import condense_messages
+from rag.errors import EndpointError, ModelError
+from rag.models.interfaces import Generator as TextGenerator
+from rag.terms import terms
+
+LONGEST = 300
+MAX_TOKENS = 120
+MOST_NEW_TERMS = 0.34  # of the rewritten question's words; more is an answer or an invention
+
+_PREFIX = re.compile(r"^(?:(?:rewritten|standalone|self-contained|last)\s+)?question\s*:\s*", re.IGNORECASE)
+_LEAKED = re.compile(r"\[\s*(?:\d+|p[0-9a-f]{3,6})\s*\]|【|</?\w+|<\||```|\bhttps?://", re.IGNORECASE)
+_QUOTES = "\"'“”‘’` "
+
+
+def condense(question: str, history: Sequence[Turn], generator: TextGenerator) -> str:
+    """`question` with what it refers to in `history` written in.
+
+    The raw question comes back when there is no history, when the model fails, and when what it
+    writes is no such question: empty, several lines, too long, with markers, or full of words
+    that nobody in the conversation used.
+    """
+    if not history:
+        return question
+    try:
+        written = _whole(generator, question, history)
+    except (EndpointError, ModelError):
+        return question
+    lines = [line for line in written.strip().splitlines() if line.strip()]
+    if len(lines) != 1:
+        return question
+    rewritten = _PREFIX.sub("", lines[0].strip(_QUOTES)).strip(_QUOTES)
+    return rewritten if _is_sound(rewritten, question, history) else question
+
+
+def _whole(generator: TextGenerator, question: str, history: Sequence[Turn]) -> str:
+    thinking, text = ThinkFilter(), ""
+    pieces = generator.stream(condense_messages(question, history), max_tokens=MAX_TOKENS)
+    try:
+        for piece in pieces:
+            more, forget = thinking.feed(piece.text)
+            text = more if forget else text + more
+    finally:
+        close_stream(pieces)
+    return text + thinking.finish()
+
+
+def _is_sound(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
+    if not rewritten or len(rewritten) > LONGEST or _LEAKED.search(rewritten):
+        return False
+    said = set(terms(" ".join([question, *(turn.content for turn in history)])))
+    used = set(terms(rewritten))
+    return bool(used) and len(used - said) <= MOST_NEW_TERMS * len(used)
