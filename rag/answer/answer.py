@@ -1,0 +1,172 @@
+"""What an answer is: the typed result, its parts, and the events by which it streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from rag.papers import Filters, Paper, Passage
+
+Outcome = Literal["answered", "partial", "corrected", "refused"]
+AnswererKind = Literal["quotes", "openai", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of the conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievedPassage:
+    """A passage with its paper and every score and rank it got on the way.
+
+    `scores` may hold `dense`, `words`, `fused`, `rerank`, `score` (the final one) and the ranks
+    `dense_rank`, `words_rank`, `fused_rank`; an arm that did not find it is absent.
+    `left_out` says why a candidate is not in the context; None means that it is.
+    """
+
+    paper: Paper
+    passage: Passage
+    scores: Mapping[str, float]
+    left_out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Marker `[n]`: one paper and the sentence of it that supports the answer.
+
+    `paper.abstract[start:end] == quote` holds for every citation. `support` is the grounding
+    score in [0, 1] of the answer's sentence against this quote.
+    """
+
+    n: int
+    paper: Paper
+    quote: str
+    start: int
+    end: int
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of the answer with its markers, and whether its citations support it."""
+
+    text: str
+    markers: tuple[int, ...]
+    support: float
+    supported: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole result. `answer` is text with `[n]` markers; `reason` says why in one sentence."""
+
+    question: str
+    query_used: str
+    filters: Filters
+    answer: str
+    outcome: Outcome
+    reason: str
+    answerer: AnswererKind
+    model: str | None = None
+    citations: tuple[Citation, ...] = ()
+    passages: tuple[RetrievedPassage, ...] = ()
+    left_out: tuple[RetrievedPassage, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
+    nearest: tuple[Paper, ...] = ()
+    signals: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the papers were found not to answer the question."""
+        return self.outcome == "refused"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON contract documented in the README; keys are never renamed or removed."""
+        return {
+            "question": self.question,
+            "query_used": self.query_used,
+            "filters": self.filters.as_dict(),
+            "answer": self.answer,
+            "outcome": self.outcome,
+            "refused": self.refused,
+            "reason": self.reason,
+            "citations": [_citation_dict(citation) for citation in self.citations],
+            "passages": [
+                {"paper_id": p.paper.paper_id, "title": p.paper.title, "text": p.passage.text, "scores": dict(p.scores)}
+                for p in self.passages
+            ],
+            "answerer": self.answerer,
+            "model": self.model,
+            "timings_ms": dict(self.timings_ms),
+            "usage": dict(self.usage),
+            "sentences": [
+                {
+                    "text": s.text,
+                    "markers": list(s.markers),
+                    "support": round(s.support, 4),
+                    "supported": s.supported,
+                    "note": s.note,
+                }
+                for s in self.sentences
+            ],
+            "nearest": [
+                {"paper_id": p.paper_id, "title": p.title, "published": iso(p.published)} for p in self.nearest
+            ],
+            "signals": dict(self.signals),
+        }
+
+
+def _citation_dict(citation: Citation) -> dict[str, Any]:
+    return {
+        "n": citation.n,
+        "paper_id": citation.paper.paper_id,
+        "title": citation.paper.title,
+        "published": iso(citation.paper.published),
+        "quote": citation.quote,
+        "start": citation.start,
+        "end": citation.end,
+        "support": round(citation.support, 4),
+    }
+
+
+def iso(day: date | None) -> str | None:
+    """A date as ISO text, or None."""
+    return day.isoformat() if day else None
+
+
+# --- events, in the order in which they come: Searched, TextDelta*, Finished -------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Retrieval is done: what was searched, under which filters, and what was found."""
+
+    query_used: str
+    filters: Filters
+    passages: tuple[RetrievedPassage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More text of the answer, already checked: append it to what came before."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event. `answer.answer` equals all deltas joined."""
+
+    answer: Answer
+
+
+Event = Searched | TextDelta | Finished

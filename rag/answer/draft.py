@@ -1,0 +1,32 @@
+"""An answer as its writer leaves it, before the pipeline adds what was searched and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rag.answer.answer import Citation, Outcome, Sentence
+from rag.papers import Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Text with its sentences and citations, the outcome, and why."""
+
+    text: str
+    outcome: Outcome
+    reason: str
+    sentences: tuple[Sentence, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    nearest: tuple[Paper, ...] = ()
+    model: str | None = None
+    signals: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+
+def refusal(reason: str, nearest: Sequence[Paper] = (), signals: Mapping[str, float] | None = None) -> Draft:
+    """A refusal that says why and names the nearest papers."""
+    text = f"The papers in this library do not answer that. {reason}"
+    if nearest:
+        text += " Nearest papers: " + "; ".join(f"“{paper.title}”" for paper in nearest) + "."
+    return Draft(text, "refused", reason, nearest=tuple(nearest), signals=signals or {})

@@ -1,0 +1,130 @@
+"""Names in a question ("TILDEv2", "GPT-5", "MS MARCO") and whether a text mentions them.
+
+A name that no retrieved paper mentions is the plainest sign that the papers do not answer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from rapidfuzz import fuzz
+
+_WORD = re.compile(r"[A-Za-z0-9][\w@]*(?:[-.+][\w@]+)*\+*")
+# "CLIP-like", "BERT-quality": the name only serves as a comparison.
+_COMPARED = re.compile(
+    r"-(?:like|type|style|esque|quality|class|size[d]?|scale|level|based|era|ish|sized|family|inspired|only|free|aware)$",
+    re.I,
+)
+_GENERIC = {
+    "ai",
+    "ml",
+    "nlp",
+    "llm",
+    "llms",
+    "lm",
+    "lms",
+    "slm",
+    "slms",
+    "pdf",
+    "ok",
+    "i",
+    "id",
+    "vs",
+    "tv",
+    "nn",
+    "nns",
+}
+_MONTHS = set("january february march april may june july august september october november december".split())
+_SIMILAR_ENOUGH = 88
+
+
+@lru_cache(maxsize=4096)
+def names(text: str) -> tuple[str, ...]:
+    """Names in order: words with inner capitals, digits beside letters, all capitals, or a
+    capital that does not merely begin a sentence."""
+    found: list[tuple[int, int]] = []
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if _COMPARED.search(word) or word.lower() in _GENERIC | _MONTHS or re.fullmatch(r"[A-Z]{2}s?", word):
+            continue  # two letters ("RL", "KV") are spelled out in too many ways to be missed
+        if _is_name(word, _begins_sentence(text, match.start())):
+            if (
+                found
+                and text[found[-1][1] : match.start()] == " "
+                and word[0].isalpha()
+                and text[found[-1][0]].isalpha()
+            ):
+                found[-1] = (found[-1][0], match.end())  # "MS MARCO", "Semantic Volume"
+            else:
+                found.append(match.span())
+    return tuple(dict.fromkeys(text[start:end] for start, end in found))
+
+
+def _is_name(word: str, first: bool) -> bool:
+    letters = re.sub(r"[^A-Za-z]", "", word)
+    if not letters:
+        return False
+    parts = [
+        part
+        for part in re.split(r"[-.]", word)
+        if not re.fullmatch(r"[A-Z]{2}s?|[a-z]+", part) and part.lower() not in _GENERIC
+    ]
+    if not parts:
+        return False  # "masked-LM": nothing but plain words and generic letters
+    part_caps = any(re.search(r"[A-Z]", part[1:]) for part in parts)
+    mixed = bool(re.search(r"\d", word)) and (letters != letters.lower() or bool(re.fullmatch(r"[a-z]+\d+\w*", word)))
+    return part_caps or mixed or (word[0].isupper() and not first and len(letters) > 1)
+
+
+def _begins_sentence(text: str, start: int) -> bool:
+    before = text[:start].rstrip(" \"'“‘(")
+    return not before or before[-1] in ".?!:;\n"
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether `text` mentions `name`: spacing, hyphens, case and a plural s aside, as an
+    acronym spelled out, or with a slip of spelling (never in its digits)."""
+    text, name = _folded(text), _folded(name)
+    return bool(_pattern(name).search(text)) or spelled_out(text, name) or _misspelled(text, name)
+
+
+@lru_cache(maxsize=1024)
+def _folded(text: str) -> str:
+    """Without accents, in Unicode ("Fréchet") or in TeX (`Fr\\'echet`)."""
+    plain = re.sub(r"\\[\"'`^~=.]\{?(?=\w)", "", text)
+    return "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=4096)
+def _pattern(name: str) -> re.Pattern[str]:
+    stem = name[:-1] if re.search(r"[A-Z0-9]s$", name) else name
+    parts = re.findall(r"[A-Za-z]+|\d+(?:\.\d+)*|[^\W\d]+", stem)
+    body = r"[\s\-_.@+]*".join(re.escape(part) for part in parts)
+    return re.compile(rf"(?<![A-Za-z0-9]){body}(?:s|es)?(?![A-Za-z0-9]|\.\d)", re.I)
+
+
+def spelled_out(text: str, name: str) -> bool:
+    """Whether the words of `text` spell out the acronym `name` (three to six capitals, plural s aside)."""
+    stem = name[:-1] if re.search(r"[A-Z]s$", name) else name
+    if not re.fullmatch(r"[A-Z]{3,6}", stem):
+        return False
+    return stem.lower() in initials(text)
+
+
+@lru_cache(maxsize=512)
+def initials(text: str) -> str:
+    """First letters of all words of `text`, in which an acronym's letters stand in a row."""
+    return "".join(word[0] for word in re.findall(r"[a-z]+", text.lower()))
+
+
+def _misspelled(text: str, name: str) -> bool:
+    if len(name) < 6:
+        return False
+    wanted = re.findall(r"\d+", name)
+    return any(
+        re.findall(r"\d+", word) == wanted and fuzz.ratio(word.lower(), name.lower()) >= _SIMILAR_ENOUGH
+        for word in set(_WORD.findall(text))
+        if abs(len(word) - len(name)) <= 2
+    )
