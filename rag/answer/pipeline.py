@@ -117,7 +117,7 @@ class Paperchat:
         if kind == "openai" and history:
             written = condense(asked.asked, history, use.generator(kind))
             asked = asked if written == asked.asked else rewritten(asked, written)
-        asked = respelled(asked, use.speller, use.idf)
+        asked = respelled(asked, use.speller, use.idf, use.embedder)
         return asked if filters is None else replace(asked, filters=filters)
 
     def _search(self, asked: Question) -> tuple[Question, Retrieval, Evidence]:

@@ -77,8 +77,10 @@ def hopeless(question: Question, evidence: Evidence) -> Draft | None:
         limit = " that passes the filters" if question.filters else ""
         return refusal(f"No paper{limit} was found.")
     signals = relevance(question, evidence)
-    if not evidence.words:
-        return refusal("The question names nothing that could be searched for.", nearest, signals)
+    if not any(re.search(r"[^\W\d]{2}", word.text) for word in evidence.words):
+        return refusal(
+            "The question names nothing that could be searched for: ask about a paper, a method or a result."
+        )
     named = any(mentions(evidence.papers[0].text, name) for name in names(question.query[: question.focus]))
     if signals["relevance"] < (NAMED_FLOOR if named else RELEVANCE_FLOOR):
         return refusal("No paper in the library covers what the question asks about.", nearest, signals)

@@ -15,6 +15,8 @@ from rag.answer.question import Question
 # Weights set on the development questions (`make eval-dev`); coverage itself lies in [0, 1].
 NUMBER_BONUS = 0.2  # for a sentence with a number where one is asked for
 CLAIM_BONUS = 0.05  # for a sentence that says what the paper does or finds
+DEFINING_BONUS = 0.15  # for "we propose X" where it is asked what something is, or which papers there are
+MECHANISM_BONUS = 0.05  # for "by ...ing", "because" where it is asked how or why
 BACKGROUND_MALUS = 0.05  # for one that says what was there before
 LATE_BONUS = 0.05  # for the last sentence, less for earlier ones: findings come late
 DANGLING_MALUS = 0.05  # for "This ..." as long as the sentence before it is not chosen
@@ -30,8 +32,30 @@ _CLAIM = re.compile(
     r"present\w*|find|found|show\w*|demonstrat\w+|reveal\w*|achiev\w+|outperform\w*|results?)\b",
     re.I,
 )
+_DEFINES = re.compile(
+    r"\b(?:we|paper|work|study|thesis|article|survey)\s+(?:\w+\s+)?(?:propos|introduc|present|develop|"
+    r"describ|review|survey|study|"
+    r"investigat|explor|address|call|term)\w*|\b(?:called|dubbed|termed|namely)\b|\bis (?:a|an|the)\b",
+    re.I,
+)
+_MECHANISM = re.compile(
+    r"\b(?:by|via|through|from) (?:\w+ly )?\w+ing\b|\b(?:because|since|due to|thereby|thus|stems? from|"
+    r"caused by|reason)\b|"
+    r"\bvia\b|\b(?:specifically|concretely|key (?:idea|insight))\b",
+    re.I,
+)
+_ASKS_WHAT = re.compile(
+    r"^\s*(?:what(?: is|'s| are)\b(?! the\b)|define\b|tell me about\b|explain\b|describe\b|summari[sz]e\b|"
+    r"give\b.*\bsummary\b|"
+    r"what does .* (?:say|propose|do)\W*$|what is the (?:idea|paper|method|approach|abstract)\b)",
+    re.I,
+)
+_ASKS_HOW = re.compile(
+    r"\b(?:how (?:do|does|did|is|are|can|was|were)|why|what (?:is|are) the reasons?|through what|by what means)\b", re.I
+)
 _BACKGROUND = re.compile(
-    r"^(?:However|Recent\w*|Existing|Previous|Traditional\w*|Despite|While|Although|Most|Many|Current\w*|Unfortunately)\b|"
+    r"^(?:However|Recent\w*|Existing|Previous|Traditional\w*|Despite|While|Although|Most|Many|Current\w*|"
+    r"Unfortunately)\b|"
     r"\b(?:have|has) (?:been|shown|become|emerged|achieved|demonstrated)\b|\bremain\w*\b|\bchalleng\w+\b",
     re.I,
 )
@@ -87,15 +111,13 @@ def _bonus(question: Question, paper: PaperEvidence, position: int) -> float:
     """What speaks for a sentence besides the words it covers."""
     text = paper.sentences[position].text
     late = LATE_BONUS * position / max(1, len(paper.sentences) - 1)
+    asked = question.asked
+    defining = DEFINING_BONUS * bool((_ASKS_WHAT.search(asked) or question.shape == "papers") and _DEFINES.search(text))
+    mechanism = MECHANISM_BONUS * bool(_ASKS_HOW.search(asked) and _MECHANISM.search(text))
     dangling = DANGLING_MALUS * bool(_DANGLES.search(text))
     number = NUMBER_BONUS * (question.wants_number and has_quantity(text))
-    return (
-        number
-        + late
-        - dangling
-        + CLAIM_BONUS * bool(_CLAIM.search(text))
-        - BACKGROUND_MALUS * bool(_BACKGROUND.search(text))
-    )
+    role = CLAIM_BONUS * bool(_CLAIM.search(text)) - BACKGROUND_MALUS * bool(_BACKGROUND.search(text))
+    return number + late + defining + mechanism + role - dangling
 
 
 def in_reading_order(choices: Sequence[Choice]) -> list[Choice]:

@@ -12,6 +12,7 @@ from rapidfuzz.distance import OSA
 
 from rag.answer.alignment import Idf
 from rag.answer.question import Question
+from rag.models.interfaces import Embedder
 from rag.terms import terms
 
 SHORTEST = 5  # letters; shorter words have too many neighbours
@@ -42,8 +43,16 @@ class Speller:
         return _PLAIN.sub(mend, text)
 
 
-def respelled(question: Question, speller: Speller, idf: Idf) -> Question:
-    """The question with its own words (not what it inherits) corrected for the search."""
+def respelled(question: Question, speller: Speller, idf: Idf, embedder: Embedder) -> Question:
+    """The question with its own words (not what it inherits) corrected for the search.
+
+    A word that the papers have, or that is common enough to be one token of the embedder, is right.
+    """
     own, inherited = question.query[: question.focus], question.query[question.focus :]
-    mended = speller.correct(own, lambda word: not (cut := terms(word)) or idf(cut[0])[1] > 0)
+
+    def known(word: str) -> bool:
+        cut = terms(word)
+        return not cut or idf(cut[0])[1] > 0 or embedder.count_tokens([word])[0] == 1
+
+    mended = speller.correct(own, known)
     return replace(question, query=mended + inherited, focus=len(mended)) if mended != own else question
