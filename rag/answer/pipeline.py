@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rag.answer import quotes
 from rag.answer.answer import Answer, AnswererKind, Event, Finished, Searched, TextDelta, Turn
@@ -30,16 +31,23 @@ from rag.models.tokens import count_tokens
 from rag.papers import Filters
 from rag.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
 
 class Paperchat:
-    """Questions to one library. Safe for threads; models and library open on first use."""
+    """Questions to one library. Safe for threads; models and library open on first use.
+
+    `embedder` and `generator` replace the configured models; a llama-index `LLM` will do as a
+    generator. `clock` says what today is ("last month").
+    """
 
     def __init__(
         self,
         settings: Settings | None = None,
         *,
         embedder: Embedder | None = None,
-        generator: TextGenerator | None = None,
+        generator: TextGenerator | LLM | None = None,
         clock: Callable[[], date] = date.today,
     ) -> None:
         self.settings = settings or load_settings()

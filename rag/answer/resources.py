@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rag.answer.alignment import Idf
 from rag.answer.grounding import Grounder
@@ -15,9 +15,12 @@ from rag.ingest import library_fingerprint
 from rag.library.library import Library
 from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder, Generator, Reranker
-from rag.models.llm import make_generator
+from rag.models.llm import as_generator, make_generator
 from rag.models.reranker import load_reranker
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
 
 SPELLED = 5000  # papers whose words a misspelt question is corrected towards
 
@@ -26,11 +29,11 @@ class Resources:
     """Opened when first asked for, by whichever thread comes first; closed together."""
 
     def __init__(
-        self, settings: Settings, embedder: Embedder | None = None, generator: Generator | None = None
+        self, settings: Settings, embedder: Embedder | None = None, generator: Generator | LLM | None = None
     ) -> None:
         self.settings = settings
         self.embedder: Embedder = embedder or load_embedder(settings)
-        self._given = generator
+        self._given = as_generator(generator) if generator is not None else None
         self._lock = threading.RLock()
         self._library: Library | None = None
         self._speller: tuple[int, Speller] | None = None
