@@ -1,0 +1,82 @@
+"""What one browser tab has asked and been answered. Plain data; kept in the session, never shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rag.answer.answer import Answer, Event, Finished, Searched, TextDelta, Turn
+
+REMEMBERED = 6  # turns that a follow-up may refer to
+
+
+@dataclass(slots=True)
+class ChatTurn:
+    """One question and what has come of it so far; `number` counts from 1 within the conversation."""
+
+    number: int
+    question: str
+    searched: Searched | None = None
+    text: str = ""
+    answer: Answer | None = None
+    problem: str | None = None
+    stopped: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to come."""
+        return self.answer is None and self.problem is None and not self.stopped
+
+    def take(self, event: Event) -> None:
+        """Fold the next event of the answer in."""
+        if isinstance(event, Searched):
+            self.searched = event
+        elif isinstance(event, TextDelta):
+            self.text += event.text
+        elif isinstance(event, Finished):
+            self.answer, self.text = event.answer, event.answer.answer
+
+    def fail(self, problem: str) -> None:
+        """There will be no answer, and why; of no interest any more once it is stopped."""
+        if not self.stopped:
+            self.problem = problem
+
+    def stop(self) -> None:
+        """The person has seen enough; what has been written stays."""
+        self.stopped = self.stopped or self.running
+
+
+@dataclass(slots=True)
+class Conversation:
+    """All turns of one browser tab, oldest first."""
+
+    turns: list[ChatTurn] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is being written."""
+        return bool(self.turns) and self.turns[-1].running
+
+    def begin(self, question: str) -> ChatTurn:
+        """A new turn, at the end."""
+        self.asked += 1
+        turn = ChatTurn(self.asked, question)
+        self.turns.append(turn)
+        return turn
+
+    def clear(self) -> None:
+        """Forget everything; an answer that is being written goes nowhere."""
+        self.stop()
+        self.turns = []
+
+    def stop(self) -> None:
+        """Stop the answer that is being written, if there is one."""
+        if self.turns:
+            self.turns[-1].stop()
+
+    def history(self) -> list[Turn]:
+        """The answered turns in the form in which the engine takes them, oldest first."""
+        history = []
+        for turn in [turn for turn in self.turns if turn.answer][-REMEMBERED:]:
+            history += [Turn("user", turn.question), Turn("assistant", turn.text)]
+        return history
