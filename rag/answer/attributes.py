@@ -46,7 +46,7 @@ _DETAILS = (
     "annotators?; train(?:ing)?[- ]test split"
 ).split("; ")
 _SYNONYMS = {
-    r"licen[sc]es?": r"licen[sc]|apache|\bmit\b|cc[- ]by|open[- ]?source",
+    r"licen[sc]es?": r"licen[sc]|apache|\bmit\b|cc[- ]by|\bgpl",
     r"context (?:window|length|size)": r"context (?:window|length|size)|\b\d+k\b|\d tokens|context of",
     r"gpu hours?": r"gpu[- ]?hours?|gpu[- ]days?",
     r"gpu-hours?": r"gpu[- ]?hours?|gpu[- ]days?",

@@ -13,7 +13,11 @@ from rag.terms import terms
 MAX_TURNS = 12
 MAX_ABOUT = 300  # characters of an earlier question that are written in
 _NEAREST = "Nearest papers:"  # what follows it in a refusal is an offer, not what "it" stands for
-_TITLE = re.compile(r"[\[“\"*]{1,2}(?P<title>[A-Z0-9$][^\[\]“”\"*\n]{11,300}?)[\]”\"*]{1,2}")
+# A title as answers write it: “Title” (October 2022), “Title”: or “Title” was; a quoted sentence has its marker behind.
+_TITLE = re.compile(
+    r"“(?P<ours>[^“”\n]{3,300})”(?:(?P<sure>\s*\((?:[A-Z][a-z]+ (?:\d{1,2}, )?\d{4}|no date)\)|:)|(?P<marked>\s*\[\d))?"
+    r"|(?:\[|\"|\*{1,2})(?P<others>[A-Z0-9$][^\[\]“”\"*\n]{11,300}?)(?:\]|\"|\*{1,2})"
+)
 _OPENER = re.compile(r"^\s*(?:and|but|so|also|then|what about|how about|what else|why not|really)\b", re.I)
 _SUBJECT = re.compile(r"\b(?:it|they|them|he|she|this|that|these|those)\b(?!\s+(?:is|are|was|were)\s+there)", re.I)
 _DEMONSTRATIVE = re.compile(
@@ -28,6 +32,9 @@ _ORDINAL = re.compile(
     re.I | re.A,  # ASCII: "ſecond" is no ordinal that the table has
 )
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "former": 0, "latter": -1}
+_OTHER = re.compile(
+    r"\b(?:any\s+)?(?:other|another|further|similar|related)\s+(?:papers?|works?|stud(?:y|ies)|methods?)\b", re.I
+)
 _ANOTHER = re.compile(
     r"\b(?:any|other|another|further|more|which|what|similar|related|else)\s+(?:\w+\s+)?(?:papers?|works?|stud(?:y|ies)|methods?)\b",
     re.I,
@@ -87,7 +94,7 @@ def _leans(question: str, pronoun: re.Match[str] | None) -> bool:
 def _leading_pronoun(question: str) -> re.Match[str] | None:
     """A pronoun that has no noun of its own question to stand for."""
     for match in _SUBJECT.finditer(question):
-        before = question[: match.start()]
+        before = _OTHER.sub(" ", question[: match.start()])
         if any(name[0].isalpha() for name in names(before)) or len(terms(before)) > 4:
             return None
         if match[0].lower() in ("that", "this", "these", "those") and re.match(r"\s+[a-z]", question[match.end() :]):
@@ -115,10 +122,17 @@ def _cited_titles(turns: Sequence[Turn], *, offered: bool) -> list[str]:
         if turn.role != "assistant":
             continue
         said = turn.content if offered else turn.content.split(_NEAREST)[0]
-        found = [m["title"].strip() for m in _TITLE.finditer(said) if _like_a_title(m["title"])]
+        found = [title for match in _TITLE.finditer(said) if (title := _title(match))]
         if found:
             return list(dict.fromkeys(found))
     return []
+
+
+def _title(match: re.Match[str]) -> str | None:
+    text = (match["ours"] or match["others"]).strip()
+    if match["sure"] or (match["ours"] and not match["marked"] and len(text) > 11 and text[0].isupper()):
+        return text
+    return text if len(text) > 11 and _like_a_title(text) else None
 
 
 def _like_a_title(text: str) -> bool:

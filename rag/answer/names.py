@@ -100,7 +100,7 @@ def _folded(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _pattern(name: str) -> re.Pattern[str]:
     stem = name[:-1] if re.search(r"[A-Z0-9]s$", name) else name
-    parts = re.findall(r"[A-Za-z]+|\d+(?:\.\d+)*|[^\W\d]+", stem)
+    parts = re.findall(r"[A-Za-z]+?(?=v\d)|[A-Za-z]+|\d+(?:\.\d+)*|[^\W\d]+", stem)
     body = r"[\s\-_.@+]*".join(re.escape(part) for part in parts)
     return re.compile(rf"(?<![A-Za-z0-9]){body}(?:s|es)?(?![A-Za-z0-9]|\.\d)", re.I)
 

@@ -39,6 +39,9 @@ _SINCE = re.compile(
     rf"(?P<a>{_POINT}){_NO_COUNT}",
     _FLAGS,
 )
+_OR_LATER = re.compile(
+    rf"\b(?:(?:in|from|of)\s+)?(?P<a>{_POINT})\s+or\s+(?P<how>later|newer|earlier|older|before)\b", _FLAGS
+)
 _LAST_N = re.compile(
     rf"\b(?:in\s+|from\s+|over\s+|within\s+|during\s+)?(?:the\s+)?(?:last|past|previous)\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b",
     _FLAGS,
@@ -74,6 +77,8 @@ def find_period(question: str, today: date) -> Period | None:
     for pattern in (_BETWEEN, _SPAN):
         if (match := pattern.search(question)) and (pattern is _BETWEEN or _ABOUT_PAPERS.search(question)):
             return _between(match)
+    if (match := _OR_LATER.search(question)) and _ABOUT_PAPERS.search(question):
+        return _one_sided(match)
     if (match := _EITHER.search(question)) and _ABOUT_PAPERS.search(question):
         return _between(match) if _adjacent(match) else None
     if (match := _SINCE.search(question)) and (match["how"].lower() == "since" or _ABOUT_PAPERS.search(question)):
@@ -105,11 +110,11 @@ def _adjacent(match: re.Match[str]) -> bool:
 def _one_sided(match: re.Match[str]) -> Period:
     first, last = _point(match["a"])
     how = match["how"].lower()
-    if how == "since":
+    if how in ("since", "later", "newer"):
         return Period(first, None, match[0])
     if how in ("after", "newer than"):
         return Period(last + timedelta(days=1), None, match[0])
-    if how in ("until", "up to", "no later than"):
+    if how in ("until", "up to", "no later than", "earlier", "older") or "or" in match[0].lower().split():
         return Period(None, last, match[0])
     return Period(None, first - timedelta(days=1), match[0])
 

@@ -69,6 +69,7 @@ _NUMBER = re.compile(
 )
 _SOME = r"(?:\d{1,2}|two|three|four|five|ten)"
 _COMMANDS = re.compile(
+    r"\b(?:what|who|here|there|that)['’]s\b|"
     rf"\b{_SOME}\s+(?=(?:latest|newest|most recent|recent|oldest|earliest)\b)|"
     rf"\b(?:latest|newest|recent|oldest|earliest)\s+{_SOME}\b|"
     r"\b(?:mention|discuss|cover|concern|regard|address|describ|introduc|propos|present|us)(?:s|es|e|ed|ing)?\b|"
@@ -76,7 +77,7 @@ _COMMANDS = re.compile(
     rf"\b(?:please|list|show|me|give|name|all|the|of|are|is|there|any|do|you|have|in|this|your|our|library|collection|corpus|"
     rf"how many|number|count|which|what|were|was|published|released|listed|appeared|{_PAPERS}|latest|newest|"
     rf"most recent|recent|oldest|earliest|"
-    rf"new|about|on|with|by|from|that|these|those|here|and|can|tell|know|did|come|out|exist|contain|contains|has|it|i|see|we|got|titles?|"
+    rf"new|about|on|with|by|from|that|these|those|here|and|can|tell|know|did|come|came|out|exist|contain|contains|has|it|i|see|we|got|titles?|"
     rf"organi[sz]ation|company|authors?|more|than|anything|something)\b|[^\w\s-]",
     re.I,
 )
@@ -209,7 +210,7 @@ def _author_bounds(match: re.Match[str]) -> tuple[int | None, int | None]:
     if match["low"]:
         return min(low, n), max(low, n)
     if match["open"]:
-        return (None, n) if "er" in match["open"] or "less" in match["open"] else (n, None)
+        return (None, n) if match["open"].lower().endswith(("fewer", "less")) else (n, None)
     if how in ("more than", "over"):
         return n + 1, None
     if how == "at least":
@@ -227,7 +228,7 @@ def _number(word: str) -> int:
 
 def _without_filter_words(query: str, focus: int, text: str, remainder: str) -> tuple[str, int]:
     """Search without the words that became filters, unless nothing else would be left."""
-    short = " ".join(remainder.split())
+    short = re.sub(r" (?=[?.!,])", "", " ".join(remainder.split()))
     if short == text or not query.startswith(text) or len(terms(short)) < 2:
         return query, focus
     return short + query[len(text) :], len(short)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -16,7 +17,8 @@ from rag.library.library import Library
 from rag.papers import Filters, Paper
 from rag.terms import terms
 
-SHOWN = 10  # papers listed in an answer; the count says how many there are
+SHOWN = 10  # papers in an answer that lists papers
+COUNTED = 5  # papers shown beside a count
 IDENTIFIED = 0.62  # coverage of the words that name a paper from which it counts as found
 _MENTION_POOL = 5000
 _RECORD_WORDS = frozenset(
@@ -47,9 +49,8 @@ def from_listing(question: Question, library: Library) -> Draft | None:
         return None
     if stranger := _stranger(question):
         known = ", ".join(library.organisations()) or "none"
-        reason = f"No paper is listed under “{stranger}”: listings give no author names, and these organisations "
-        f"only: {known}."
-        return refusal(reason)
+        only = f"Listings give no author names, and only these organisations: {known}."
+        return refusal(f"No paper is listed under “{stranger}”. {only}")
     if question.topic and question.intent == "list":
         return None
     newest_first = question.intent != "oldest"
@@ -64,11 +65,7 @@ def from_listing(question: Question, library: Library) -> Draft | None:
     if question.intent in ("latest", "oldest"):
         papers = [paper for paper in papers if paper.published][: _how_many(question.asked)]
     if not papers:
-        return refusal(
-            f"No paper in the library is {_described(question)}."
-            if question.filters
-            else "The library has no such paper."
-        )
+        return _none(question)
     return _listed(question, papers[:SHOWN], total, library.count(Filters()))
 
 
@@ -77,8 +74,8 @@ def from_record(question: Question, evidence: Evidence) -> Draft | None:
     fields = fields_asked(question.asked)
     if not fields or not evidence.papers or question.shape == "compare":
         return None
-    lead = max(evidence.papers, key=lambda paper: (_identifies(evidence, paper), -paper.ranked.rank))
-    if _identifies(evidence, lead) < IDENTIFIED:
+    lead = _lead(question, evidence)
+    if lead is None:
         return None
     known = [text for name in fields if (text := _FIELD_TEXTS[name](lead.paper))]
     unknown = [_FIELD_NAMES[name] for name in fields if not _FIELD_TEXTS[name](lead.paper)]
@@ -92,6 +89,16 @@ def from_record(question: Question, evidence: Evidence) -> Draft | None:
     return Draft(f"{text} {reason}".strip(), outcome, why, (sentence,), (_citation(1, lead.paper),))
 
 
+def _lead(question: Question, evidence: Evidence) -> PaperEvidence | None:
+    """The paper whose record is asked for: the one a follow-up refers to, or the best named; None if none is."""
+    if question.subject and not question.elsewhere:
+        referred = [paper for paper in evidence.papers if paper.paper.title == question.subject]
+        if referred:
+            return referred[0]
+    lead = max(evidence.papers, key=lambda paper: (_identifies(evidence, paper), -paper.ranked.rank))
+    return lead if _identifies(evidence, lead) >= IDENTIFIED else None
+
+
 def _published(paper: Paper) -> str | None:
     if not paper.published:
         return None
@@ -100,7 +107,7 @@ def _published(paper: Paper) -> str | None:
 
 
 def _authors(paper: Paper) -> str | None:
-    return None if paper.n_authors is None else f"lists {paper.n_authors} author{'s' if paper.n_authors != 1 else ''}"
+    return None if paper.n_authors is None else f"lists {paper.n_authors} {_authors_noun(paper.n_authors)}"
 
 
 def _organisation(paper: Paper) -> str | None:
@@ -153,14 +160,13 @@ def _how_many(asked: str) -> int:
 
 def _listed(question: Question, papers: Sequence[Paper], total: int, everything: int) -> Draft:
     heading = _headline(question, papers, total, everything)
+    papers = papers[:COUNTED] if question.intent == "count" else papers
+    if total > len(papers) and question.intent in ("count", "list"):
+        heading += " The newest is:" if len(papers) == 1 else f" The {len(papers)} newest:"
     lines = [
         f"- “{paper.title}” ({_day(paper.published) if paper.published else 'no date'}) [{n}]"
         for n, paper in enumerate(papers, 1)
     ]
-    if question.intent == "count" and total > len(papers):
-        heading += f" The newest {len(papers)}:"
-    elif question.intent == "list" and total > len(papers):
-        heading += f" The first {len(papers)}, newest first:"
     markers = tuple(range(1, len(papers) + 1))
     counted = Sentence(heading, markers, 1.0, True, "counted in the library's records")
     listed = tuple(Sentence(line, (n,), 1.0, True, "from the listing's record") for n, line in enumerate(lines, 1))
@@ -174,40 +180,67 @@ def _headline(question: Question, papers: Sequence[Paper], total: int, everythin
     if question.intent in ("latest", "oldest"):
         kind = "newest" if question.intent == "latest" else "oldest"
         what = f"The {kind} paper" if len(papers) == 1 else f"The {len(papers)} {kind} papers"
-        return f"{what}{' ' + described if described else ' in the library'}:"
+        return f"{what} {described or 'in the library'}:"
     noun = "paper" if total == 1 else "papers"
     if not described:
         return f"The library holds {total} {noun}."
-    verb = "is" if total == 1 else "are"
-    return f"{total} of the {everything} papers in the library {verb} {described}."
+    return f"The library holds {total} {noun} {described} (of {everything} in all)."
+
+
+def _none(question: Question) -> Draft:
+    """A refusal that needs no words before it: to "how many", this is the answer."""
+    described = _described(question)
+    reason = f"The library holds no paper {described}." if described else "The library holds no such paper."
+    return Draft(reason, "refused", reason)
 
 
 def _described(question: Question) -> str:
-    """The filters and topic in words: "published from 2023-01-01 to 2023-12-31, about “quantization”"."""
+    """The filters and topic as they follow "papers": "with 9 authors published in 2023 and mentioning “noise”"."""
     filters, parts = question.filters, []
-    first, last = filters.published_from, filters.published_to
-    if first and last:
-        whole = first.year == last.year and (first.month, first.day, last.month, last.day) == (1, 1, 12, 31)
-        parts.append(
-            f"published in {first.year}" if whole else f"published from {first.isoformat()} to {last.isoformat()}"
-        )
-    elif first or last:
-        parts.append(
-            f"published since {first.isoformat()}" if first else f"published up to {last.isoformat() if last else ''}"
-        )
+    authors = _authors_described(filters.min_authors, filters.max_authors)
+    if period := _period_described(filters.published_from, filters.published_to):
+        parts.append(period)
     if filters.organisation:
         parts.append(f"listed under {filters.organisation}")
-    if filters.min_authors is not None or filters.max_authors is not None:
-        parts.append(_authors_described(filters.min_authors, filters.max_authors))
     if question.topic:
         parts.append(f"mentioning “{question.topic}”")
-    return ", ".join(parts)
+    return " ".join(filter(None, (authors, " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))))))
+
+
+def _period_described(first: date | None, last: date | None) -> str:
+    if first and last:
+        if first == last:
+            return f"published on {_day(first)}"
+        if first.day == 1 and last == _end_of_month(last):
+            if (first.year, first.month) == (last.year, last.month):
+                return f"published in {first:%B} {first.year}"
+            if (first.month, last.month) == (1, 12):
+                return "published " + (
+                    f"in {first.year}" if first.year == last.year else f"from {first.year} to {last.year}"
+                )
+        return f"published from {_day(first)} to {_day(last)}"
+    if first:
+        return f"published since {first.year if (first.month, first.day) == (1, 1) else _day(first)}"
+    if last:
+        return f"published up to {f'the end of {last.year}' if (last.month, last.day) == (12, 31) else _day(last)}"
+    return ""
+
+
+def _end_of_month(day: date) -> date:
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 def _authors_described(low: int | None, high: int | None) -> str:
-    if low == high:
-        return f"by {low} author{'s' if low != 1 else ''}"
-    return f"by at least {low} authors" if high is None else f"by at most {high} authors"
+    if low is None and high is None:
+        return ""
+    if low is not None and high is not None:
+        return f"with {low} {_authors_noun(low)}" if low == high else f"with {low} to {high} authors"
+    bound, words = (low, "at least") if low is not None else (high or 0, "at most")
+    return f"with {words} {bound} {_authors_noun(bound)}"
+
+
+def _authors_noun(n: int) -> str:
+    return "author" if n == 1 else "authors"
 
 
 def _citation(n: int, paper: Paper) -> Citation:
