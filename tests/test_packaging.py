@@ -25,7 +25,7 @@ MODULES = {
     "llama-index-vector-stores-chroma": "llama_index.vector_stores.chroma",
     "python-dotenv": "dotenv",
 }
-# Installed beside llama-index for programs that use its own stores and endpoints with ours; no code of ours imports them.
+# Installed beside llama-index for programs that use its stores and endpoints with ours; nothing here imports them.
 FOR_LLAMA_INDEX_PROGRAMS = {"llama-index-llms-openai-like", "llama-index-vector-stores-chroma"}
 HEAVY = {
     "chromadb",
