@@ -98,7 +98,7 @@ def run_cli(
         capture_output=True,
         cwd=cwd,
         env=child_environment() | environment,
-        timeout=240,
+        timeout=540,
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -87,9 +87,9 @@ def test_changed_metadata_is_what_filters_see(tmp_path: Path) -> None:
     fill(library, [ONE])
     fill(library, [replace(ONE, published=date(2020, 1, 1), organisation="Kyutai")])
     vector = HashEmbedder().encode(["lost"])[0].vector
-    for filters, n in ((Filters(published_from=date(2024, 1, 1)), 0), (Filters(organisation="Kyutai"), 2)):
+    for filters, n in ((Filters(published_from=date(2024, 1, 1)), 0), (Filters(organisation="Kyutai"), 1)):
         assert len(library.match_words("lost sentence", 9, filters)) == n
-        assert len(library.nearest_vectors(vector, 9, filters)) == n
+        assert len({hit.paper_id for hit in library.nearest_vectors(vector, 9, filters)}) == n
 
 
 def test_a_deleted_paper_is_gone_everywhere_and_may_come_back(tmp_path: Path) -> None:

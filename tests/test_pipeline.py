@@ -363,7 +363,7 @@ def test_any_question_is_answered_refused_or_a_question_error(engine: Paperchat,
 
 
 def test_eight_threads_get_the_answers_of_one(engine: Paperchat) -> None:
-    questions = [f"{q}{'' if n % 2 else ' '}" for n, q in enumerate(QUESTIONS * 3)][:25]
+    questions = [*QUESTIONS, *(f"How many papers were published in {year}?" for year in range(2011, 2026))]
     alone = {question: engine.ask(question) for question in set(questions)}
     start = threading.Barrier(8)
 

@@ -62,20 +62,20 @@ class Retriever:
         encoded = self._embedder.encode([query], query=True)[0]
         dense = self._library.nearest_vectors(encoded.vector, POOL, filters)
         words = self._library.match_words(query, POOL, filters)
-        scores = fuse(roll_up(dense), roll_up(words))
+        scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words})
         candidates = sorted(scores, key=lambda paper_id: (-scores[paper_id]["fused"], paper_id))[: max(limit, RERANKED)]
-        best = _best_passages((*dense, *words))
+        best = _best_passages(dense)
         papers = self._library.papers(candidates)
         if self._reranker and candidates:
             self._rerank(query, encoded, candidates, scores, best)
         for paper_id in candidates:
             scores[paper_id]["score"] = _final(scores[paper_id], named(query, papers[paper_id]))
         candidates.sort(key=lambda paper_id: (-scores[paper_id]["score"], paper_id))
-        passages = {p.passage_id: p for group in self._library.passages(candidates).values() for p in group}
+        passages = self._library.passages(candidates)
         ranked = [
-            RankedPaper(rank, papers[pid], passages[best[pid]], scores[pid]["score"], scores[pid])
+            RankedPaper(rank, papers[pid], _passage(passages[pid], best.get(pid)), scores[pid]["score"], scores[pid])
             for rank, pid in enumerate(candidates[:limit], 1)
-            if pid in papers and best[pid] in passages
+            if pid in papers and passages.get(pid)
         ]
         return Retrieval(query, filters, encoded, tuple(ranked))
 
@@ -144,6 +144,11 @@ def as_context(
         tuple(RetrievedPassage(p.paper, p.passage, p.scores) for p in kept),
         tuple(RetrievedPassage(p.paper, p.passage, p.scores, f"rank {p.rank}: {reason}") for p in rest),
     )
+
+
+def _passage(passages: Sequence[Passage], best: str | None) -> Passage:
+    """The passage that was found best; the first of a paper found by its words alone."""
+    return next((passage for passage in passages if passage.passage_id == best), passages[0])
 
 
 def _best_passages(hits: Sequence[Hit]) -> dict[str, str]:

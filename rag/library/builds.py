@@ -166,9 +166,9 @@ def _update_words(catalog: Catalog, folder: Path, from_scratch: bool) -> None:
 
 
 def _put_words(catalog: Catalog, index: WordIndex, written: Sequence[str], deleted: Sequence[str]) -> None:
-    index.put((), (), deleted)
-    for papers, passages, _ in _contents(catalog, written):
-        index.put(papers, passages)
+    index.put((), deleted)
+    for start in range(0, len(written), PAPERS_PER_STEP):
+        index.put(list(catalog.papers(written[start : start + PAPERS_PER_STEP]).values()))
 
 
 def _contents(catalog: Catalog, paper_ids: Sequence[str]) -> Iterator[tuple[list[Paper], list[Passage], Vector]]:

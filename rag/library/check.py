@@ -50,7 +50,8 @@ def verify(catalog: Catalog, folder: Path) -> Report:
     """Check the catalog, then each index against it. Nothing is changed."""
     truth = [_integrity(catalog), _offsets(catalog), _embeddings(catalog)]
     ids = [row[0] for row in catalog.rows("SELECT passage_id FROM passages ORDER BY passage_id")]
-    vectors, words = _vector_checks(catalog, folder, ids), _word_checks(catalog, folder, ids)
+    papers = [row[0] for row in catalog.rows("SELECT paper_id FROM papers ORDER BY paper_id")]
+    vectors, words = _vector_checks(catalog, folder, ids), _word_checks(catalog, folder, papers)
     broken = [name for name, checks in ((VECTORS, vectors), (WORDS, words)) if not all(c.ok for c in checks)]
     return Report((*truth, *vectors, *words), tuple(broken))
 
@@ -102,7 +103,7 @@ def _vector_checks(catalog: Catalog, folder: Path, ids: Sequence[str]) -> list[C
     return [
         Check("vectors: files as published", True, f"{len(state.manifest)} files"),
         _up_to_date("vectors", catalog, state.generation),
-        _same_ids("vectors", set(ids), found),
+        _same_ids("vectors", "passages", set(ids), found),
         _check("vectors: every one reachable by query", lost, len(ids)),
     ]
 
@@ -118,8 +119,8 @@ def _word_checks(catalog: Catalog, folder: Path, ids: Sequence[str]) -> list[Che
         return [Check("words: index readable", False, str(error))]
     return [
         _up_to_date("words", catalog, state.generation),
-        _same_ids("words", set(ids), found),
-        _check("words: every passage found once", lost, len(ids)),
+        _same_ids("words", "papers", set(ids), found),
+        _check("words: every paper found once", lost, len(ids)),
     ]
 
 
@@ -128,10 +129,10 @@ def _up_to_date(name: str, catalog: Catalog, generation: int) -> Check:
     return Check(f"{name}: up to date", generation == want, f"generation {generation} of {want}")
 
 
-def _same_ids(name: str, want: set[str], found: set[str]) -> Check:
+def _same_ids(name: str, what: str, want: set[str], found: set[str]) -> Check:
     differ = sorted(want ^ found)
     detail = f"{len(found)} of {len(want)}" + (f", differing: {', '.join(differ[:SHOWN])}" if differ else "")
-    return Check(f"{name}: same passages as the catalog", not differ, detail)
+    return Check(f"{name}: same {what} as the catalog", not differ, detail)
 
 
 def _check(name: str, wrong: Sequence[str], total: int) -> Check:

@@ -22,7 +22,7 @@ from rag.library import catalog_writes, check
 from rag.library.builds import INDEXES, bring_up_to_date
 from rag.library.catalog import CATALOG, Catalog
 from rag.library.opened import LOCK_SECONDS, OpenIndexes, writing
-from rag.library.records import Hit, LibraryStats
+from rag.library.records import Hit, LibraryStats, PaperHit
 from rag.library.writer import Writer
 from rag.models.interfaces import Encoded, Vector
 from rag.papers import Filters, Paper, Passage
@@ -150,21 +150,23 @@ class Library:
             raise LibraryError(f"The question's vector is not {self.dimension} finite numbers.")
         return self._present(self._indexes.vectors(lambda index: index.nearest(vector, k, filters), []))
 
-    def match_words(self, question: str, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
-        """The `k` passages of admitted papers with the highest BM25 for the question's terms, best first."""
+    def match_words(self, question: str, k: int, filters: Filters = NO_FILTERS) -> list[PaperHit]:
+        """The `k` admitted papers with the highest BM25 for the question's terms, best first."""
         self._check_fingerprint()
         if k < 1 or filters.paper_ids == ():
             return []
-        return self._present(self._indexes.words(lambda index: index.match(question, k, filters), []))
+        found: list[tuple[str, float]] = self._indexes.words(lambda index: index.match(question, k, filters), [])
+        present = self._catalog.papers([paper_id for paper_id, _ in found])
+        return [PaperHit(*row) for row in found if row[0] in present]
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """Term (of `rag.terms.terms`) -> how many passages have it in title or text."""
+        """Term (of `rag.terms.terms`) -> how many papers have it in title or abstract."""
         wanted = list(terms)
         return self._indexes.words(lambda index: index.document_frequencies(wanted), dict.fromkeys(wanted, 0))
 
     @property
     def n_documents(self) -> int:
-        """How many passages the word index holds."""
+        """How many papers the word index holds."""
         return self._indexes.words(lambda index: index.n_documents, 0)
 
     # Writing and mending

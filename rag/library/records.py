@@ -32,9 +32,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage found: cosine for a search by vector, BM25 for a search by words."""
+    """One passage found by its vector; `score` is the cosine."""
 
     passage_id: str
+    paper_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaperHit:
+    """One paper found by its words; `score` is BM25."""
+
     paper_id: str
     score: float
 
