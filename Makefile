@@ -31,10 +31,11 @@ test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
 	$(VENV)/bin/lint-imports --no-cache
 	$(PYTHON) -m pytest --cov --cov-report=term
 
-eval-dev: $(INSTALLED) ## Measure the answers on the development questions: the figures of the README
+eval-dev: $(INSTALLED) ## Measure the answers on the bundled questions: the figures of the README
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
 	$(PYTHON) -m eval.devset
+	$(PYTHON) -m eval.devset eval/data/questions_more.jsonl
 
 clean: ## Remove the environment and all caches; the library in .paperchat stays
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
