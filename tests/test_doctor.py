@@ -82,7 +82,7 @@ def test_nothing_leaves_this_machine_by_default() -> None:
     ("environment", "said"),
     [
         ({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}, "answers: 127.0.0.1:11434"),
-        ({"OPENAI_BASE_URL": f"https://me:{SECRET}@llm.example/v1"}, "answers: llm.example:443"),
+        ({"OPENAI_BASE_URL": "https://llm.example/v1"}, "answers: llm.example:443"),
         ({"OPENAI_API_KEY": SECRET}, "answers: OpenAI's own endpoint"),
         ({"OPENAI_API_KEY": SECRET, "PAPERCHAT_ANSWERER": "quotes"}, "Nothing leaves this machine"),
     ],

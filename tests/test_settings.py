@@ -142,3 +142,10 @@ def test_no_error_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.exit_code == 2
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:sk-very-secret@llm.example/v1")
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY") as caught:
+        load_settings()
+    assert "sk-very-secret" not in str(caught.value)
