@@ -16,7 +16,7 @@ from rag.models.interfaces import Embedder
 from rag.terms import terms
 
 SHORTEST = 5  # letters; shorter words have too many neighbours
-_PLAIN = re.compile(r"(?<![\w-])[a-z]{5,}(?![\w-])")
+_PLAIN = re.compile(rf"(?<![\w-])[a-z]{{{SHORTEST},}}(?![\w-])")
 
 
 class Speller:
