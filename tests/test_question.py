@@ -165,3 +165,9 @@ def test_any_text_is_understood_or_refused_in_one_way(text: str, history: list[T
     terms(question.query)
     low, high = question.filters.min_authors, question.filters.max_authors
     assert low is None or high is None or low <= high
+
+
+def test_one_paper_asked_for_is_one_paper_several_are_a_list() -> None:
+    today = date(2025, 12, 15)
+    assert understand("Which paper introduces a benchmark for word order?", today=today).shape == "single"
+    assert understand("Which papers introduce benchmarks for word order?", today=today).shape == "papers"

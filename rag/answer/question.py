@@ -42,6 +42,7 @@ _COMPARE = re.compile(
     r"which|on)\b",
     re.I,
 )
+_ONE_PAPER = re.compile(r"\b(?:which|what)\s+(?:[\w-]+\s+){0,2}?paper\b", re.I)
 _APPROACHES = re.compile(
     r"\b(?:which|what)\s+(?:[\w-]+ )?(?:approaches|methods|works|techniques|frameworks|models)\b", re.I
 )
@@ -249,6 +250,8 @@ def _shape(text: str, intent: Intent) -> Shape:
     named = names(text)
     if _COMPARE.search(text) or (len(named) >= 2 and _joined_by_contrast(text, named)):
         return "compare"
+    if _ONE_PAPER.search(text):
+        return "single"
     return "papers" if intent != "content" or _APPROACHES.search(text) else "single"
 
 
