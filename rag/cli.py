@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rag import cli_library
+from rag import cli_eval, cli_library
 from rag.cli_common import SOME_FAILED, Json, failures, settings
 from rag.errors import PaperchatError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_library.app, name="library")
+app.add_typer(cli_eval.app, name="eval")
 
 Question = Annotated[str | None, typer.Argument(help="The question; leave it out with --batch.", metavar="[QUESTION]")]
 History = Annotated[

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.devset import BUNDLED, Row, figures
-from eval.questions import GoldQuestion, includes_all, normalised, read_questions
+from eval.questions import includes_all, normalised, question_set, read_questions
 from rag.answer.answer import Answer, Citation, Outcome
 from rag.errors import SourceError
 from rag.papers import Filters, Paper
@@ -29,20 +28,6 @@ ROW = {
 def answer(text: str, outcome: Outcome = "answered", *, quote: str = "Indexes are 99\\% smaller.") -> Answer:
     cited = () if outcome == "refused" else (Citation(1, PAPER, quote, 0, len(quote), 1.0),)
     return Answer("q", "q", Filters(), text, outcome, "", "quotes", citations=cited)
-
-
-def gold(**changes: object) -> GoldQuestion:
-    defaults = {
-        "qid": "q1",
-        "question": "q",
-        "history": (),
-        "answerable": True,
-        "type": "factoid_number",
-        "gold_titles": (PAPER.title,),
-        "must_include": ("99%",),
-        "must_not_include": (),
-    }
-    return GoldQuestion(**(defaults | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -89,30 +74,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_bundled_sets_have_the_stated_sizes() -> None:
-    dev, more = read_questions(BUNDLED), read_questions(BUNDLED.with_name("questions_more.jsonl"))
+    dev, more = question_set("dev"), question_set("more")
     assert (len(dev), sum(q.answerable for q in dev)) == (60, 45)
     assert (len(more), sum(q.answerable for q in more)) == (180, 135)
     assert len({q.qid for q in (*dev, *more)}) == 240
-
-
-def test_figures_tell_a_bot_that_refuses_all_from_one_that_answers() -> None:
-    good = [Row(gold(), answer("It is 99% smaller [1].")), Row(gold(answerable=False), answer("No.", "refused"))]
-    mute = [Row(row.gold, answer("No.", "refused")) for row in good]
-    by_name = {f.name: f for f in figures(good)}
-    assert by_name["every must-include in the answer"].value == 1.0
-    assert by_name["unanswerable refused"].value == 1.0
-    by_name = {f.name: f for f in figures(mute)}
-    assert by_name["every must-include in the answer"].value == 0.0
-    assert by_name["answerable refused (lower is better)"].value == 1.0
-    assert by_name["answers that cite gold papers only"].value is None  # not eligible, never 0
-
-
-def test_a_quote_that_is_not_verbatim_is_counted() -> None:
-    wrong = answer("It is 99% smaller [1].", quote="Indexes are 98\\% smaller.")
-    by_name = {f.name: f for f in figures([Row(gold(), wrong)])}
-    assert by_name["quotes verbatim at their offsets"].value == 0.0
-
-
-def test_must_not_include_makes_an_answer_wrong() -> None:
-    row = Row(gold(must_not_include=("98%",)), answer("It is 99% or 98% smaller [1]."))
-    assert not row.right

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from library_helpers import HashEmbedder
 
 from rag.answer.alignment import Idf
+from rag.answer.comparison import COSINE, SOFT
 from rag.answer.grounding import SUPPORTED, Grounder
 from rag.answer.pipeline import Paperchat
+from rag.models.interfaces import Encoded
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,25 @@ def test_other_words_are_unsupported_and_the_note_says_why() -> None:
     support = grounder().support("Elephants teleport marmalade.", pieces(INDEXES))
     assert not support.supported
     assert support.score < SUPPORTED
-    assert support.note == "its words are not covered by the cited sentence"
+    assert support.note == "its words are not covered by the evidence"
 
 
-def test_the_score_is_the_weighted_share_of_covered_words() -> None:
+def test_the_score_is_coverage_weighted_by_idf_and_mixed_with_similarity() -> None:
     # "cats" weighs ln(1 + 999.5 / 1.5), "sleep" ln(1 + 100.5 / 900.5); only "cats" stands in the evidence.
     heavy, light = math.log(1 + 999.5 / 1.5), math.log(1 + 100.5 / 900.5)
+    embedder = HashEmbedder()
+    claim, evidence = embedder.encode(["cats sleep", "cats"])
+    near = max(0.0, float((claim.tokens @ evidence.tokens.T).max(axis=1)[_row(claim, "sleep")]))
+    coverage = (heavy + SOFT * near * light) / (heavy + light)
+    expected = (1 - COSINE) * coverage + COSINE * float(claim.vector @ evidence.vector)
     score = grounder(["sleep"]).support("cats sleep", pieces("cats")).score
-    assert heavy / (heavy + light) <= score <= 1.0
-    assert grounder(["cat"]).support("cats sleep", pieces("cats")).score < 0.5
+    assert score == pytest.approx(expected, abs=1e-5)
+
+
+def _row(encoded: Encoded, word: str) -> int:
+    """The token of the second word of "cats sleep"."""
+    start = "cats sleep".index(word)
+    return next(i for i, span in enumerate(encoded.spans) if tuple(span) == (start, start + len(word)))
 
 
 def test_without_evidence_nothing_is_supported() -> None:

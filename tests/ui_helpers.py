@@ -21,10 +21,11 @@ from rag.papers import Filters, Paper, Passage
 from ui.conversation import ChatTurn
 
 SAFE_TAGS = set(
-    "article div p span a ul li br h2 h3 details summary mark dl dt dd meter".split()
+    "article div p span a ul li br h2 h3 details summary mark dl dt dd meter button".split()
 )  # fmt: skip
 SAFE_ATTRIBUTES = set(
     "class id href title role data-turn aria-busy aria-label aria-live aria-hidden open min max value".split()
+    + "type data-verdict aria-pressed".split()
 )
 ABSTRACT = "We study X. Indexes are 99% smaller than <EOS> ones. It costs $5, or $10 | **more**."
 PAPER = Paper("fast-x", "Fast X", ABSTRACT, date(2021, 8, 19), n_authors=2, organisation="Kyutai")

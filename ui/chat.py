@@ -74,6 +74,11 @@ class Chat:
             text = f'{warmup.papers:,} papers<span class="pc-status-more"> · {escaped(self._answerer())}</span>'
         return f'<span class="pc-status" role="status">{text}</span>'
 
+    def turns_html(self, conversation: Conversation) -> str:
+        """The conversation as the page shows it now."""
+        waiting = WAITING if self._warmup.done() else LOADING
+        return conversation_html(conversation.turns, waiting=waiting, problem=self._warmup.problem)
+
     def unchanged(self) -> Update:
         """The outputs of a handler that has nothing to show."""
         return (gr.skip(), gr.skip(), gr.skip(), gr.skip())
@@ -89,19 +94,15 @@ class Chat:
     def _view(self, conversation: Conversation, box: Any = None) -> Update:
         """Conversation, evidence, question box, and the row of examples that an empty chat shows."""
         return (
-            self._turns(conversation),
+            self.turns_html(conversation),
             evidence_html(conversation.turns),
             gr.skip() if box is None else box,
             gr.update(visible=not conversation.turns and bool(self._warmup.examples)),
         )
-
-    def _turns(self, conversation: Conversation) -> str:
-        waiting = WAITING if self._warmup.done() else LOADING
-        return conversation_html(conversation.turns, waiting=waiting, problem=self._warmup.problem)
 
     def _opening(self, conversation: Conversation) -> Update:
         """Status, conversation, the row of examples, and each example."""
         questions = [*self._warmup.examples, *[""] * EXAMPLES][:EXAMPLES]
         shown = bool(self._warmup.examples) and not conversation.turns
         buttons = [gr.update(value=question, visible=bool(question)) for question in questions]
-        return (self.status(), self._turns(conversation), gr.update(visible=shown), *buttons)
+        return (self.status(), self.turns_html(conversation), gr.update(visible=shown), *buttons)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rag.answer.answer import Answer, Event, Finished, Searched, TextDelta, Turn
+from rag.feedback import Feedback
 
 REMEMBERED = 6  # turns that a follow-up may refer to
 
@@ -20,6 +21,8 @@ class ChatTurn:
     answer: Answer | None = None
     problem: str | None = None
     stopped: bool = False
+    feedback: Feedback | None = None
+    feedback_problem: str = ""
 
     @property
     def running(self) -> bool:
@@ -47,10 +50,11 @@ class ChatTurn:
 
 @dataclass(slots=True)
 class Conversation:
-    """All turns of one browser tab, oldest first."""
+    """All turns of one browser tab, oldest first; `judging` is the one that the person is saying more about."""
 
     turns: list[ChatTurn] = field(default_factory=list)
     asked: int = 0
+    judging: ChatTurn | None = None
 
     @property
     def running(self) -> bool:
@@ -68,15 +72,17 @@ class Conversation:
         """Forget everything; an answer that is being written goes nowhere."""
         self.stop()
         self.turns = []
+        self.judging = None
 
     def stop(self) -> None:
         """Stop the answer that is being written, if there is one."""
         if self.turns:
             self.turns[-1].stop()
 
-    def history(self) -> list[Turn]:
-        """The answered turns in the form in which the engine takes them, oldest first."""
+    def history(self, before: ChatTurn | None = None) -> list[Turn]:
+        """The answered turns (before `before`) in the form in which the engine takes them, oldest first."""
         history = []
-        for turn in [turn for turn in self.turns if turn.answer][-REMEMBERED:]:
+        earlier = [turn for turn in self.turns if turn.answer and (before is None or turn.number < before.number)]
+        for turn in earlier[-REMEMBERED:]:
             history += [Turn("user", turn.question), Turn("assistant", turn.text)]
         return history

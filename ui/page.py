@@ -8,10 +8,13 @@ from typing import Any
 import gradio as gr
 
 from rag.answer.pipeline import Paperchat
+from rag.feedback import FEEDBACK, FeedbackStore
 from ui.chat import Chat
 from ui.conversation import Conversation
 from ui.evidence_html import evidence_html
 from ui.examples import EXAMPLES
+from ui.feedback import Judging
+from ui.feedback_panel import feedback_panel, wire_feedback
 from ui.turns_html import conversation_html
 from ui.warmup import Warmup
 
@@ -20,6 +23,7 @@ WAITING_AT_MOST = 200
 HERE = Path(__file__).parent
 CSS = HERE / "style.css"
 SCRIPT = HERE / "page.js"
+THUMBS_SCRIPT = HERE / "feedback.js"
 
 
 def theme() -> gr.themes.Base:
@@ -44,9 +48,15 @@ def build_page(engine: Paperchat, warmup: Warmup) -> gr.Blocks:
             clear = gr.Button("New chat", elem_id="pc-clear", size="sm", scale=0)
         with gr.Column(elem_id="pc-shell"):
             with gr.Column(elem_id="pc-chat"):
-                turns = gr.HTML(conversation_html([]), elem_id="pc-conversation", apply_default_css=False)
+                turns = gr.HTML(
+                    conversation_html([]),
+                    elem_id="pc-conversation",
+                    apply_default_css=False,
+                    js_on_load=THUMBS_SCRIPT.read_text("utf-8"),
+                )
                 with gr.Column(elem_id="pc-examples", visible=False) as examples:
                     example = [gr.Button("", size="sm", visible=False) for _ in range(EXAMPLES)]
+            panel = feedback_panel()
             evidence = gr.HTML(evidence_html([]), elem_id="pc-evidence", apply_default_css=False)
             with gr.Column(elem_id="pc-composer"):
                 box = gr.Textbox(
@@ -62,6 +72,8 @@ def build_page(engine: Paperchat, warmup: Warmup) -> gr.Blocks:
                     elem_id="pc-question",
                 )
         _wire(page, chat, conversation, [turns, evidence, box, examples], clear, example, status)
+        judging = Judging(chat, FeedbackStore(engine.settings.home / FEEDBACK))
+        wire_feedback(judging, conversation, turns, panel, clear)
     page.queue(max_size=WAITING_AT_MOST)
     return page
 

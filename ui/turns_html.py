@@ -9,6 +9,7 @@ from rag.papers import Filters
 from ui.answer_html import answer_html
 from ui.conversation import ChatTurn
 from ui.escape import day, escaped
+from ui.feedback_html import feedback_html
 
 MAX_QUESTION = 4000  # characters of a question that are shown
 WAITING = "Searching the papers…"
@@ -36,7 +37,7 @@ def _turn(turn: ChatTurn, waiting: str) -> str:
     return (
         f'<article class="pc-turn" data-turn="{turn.number}" aria-busy="{str(turn.running).lower()}">'
         f'<div class="pc-question">{escaped(question)}</div>'
-        f"{_search_note(turn)}{_body(turn, waiting)}</article>"
+        f"{_search_note(turn)}{_body(turn, waiting)}{feedback_html(turn)}</article>"
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,16 @@ class Idf:
             self._known.update(self._frequencies([term]))
         count = min(self._known.get(term, 0), self._documents)
         return math.log(1 + (self._documents - count + 0.5) / (count + 0.5)), count
+
+
+def idf_of(texts: Iterable[str]) -> Idf:
+    """Word weights from texts alone, each a document: for evidence that stands in no library."""
+    documents = 0
+    frequencies: Counter[str] = Counter()
+    for text in texts:
+        documents += 1
+        frequencies.update(set(terms(text)))
+    return Idf(lambda wanted: {term: frequencies[term] for term in wanted}, documents)
 
 
 def telling_words(

@@ -1,7 +1,7 @@
-"""Whether evidence supports a sentence: word coverage, numbers, and MiniLM's token similarity.
+"""How far evidence supports a sentence: one training-free score, used by the product and by `eval/`.
 
-The one grounding score: answers are checked with it when they are written, and `eval/` scores
-with this same code.
+Answers are checked with it when they are written, and `paperchat eval` scores with this same
+code; `paperchat eval validate-metric` says how well it agrees with people.
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ from typing import Protocol
 
 import numpy as np
 
-from rag.answer.alignment import Idf, coverage, telling_words, word_matches
+from rag.answer.alignment import Idf
+from rag.answer.comparison import AGAINST, NEAREST, Claim, Comparer, Seen, denial, likeness, only
+from rag.answer.contradictions import missing_names, missing_numbers, wrong_units
+from rag.chunking import sentences
 from rag.models.interfaces import Embedder
-from rag.numbers import quantities
-from rag.terms import terms
 
-SUPPORTED = 0.75  # coverage from which a sentence counts as supported
-SHORTLIST = 3  # evidence sentences that are compared by the embedder
+GROUNDING_VERSION = "2"  # raise it whenever a score may change; figures of another version are not comparable
+SUPPORTED = 0.7  # score from which a sentence counts as supported; frozen on the labelled dev data
+
+# What is left of a score when the evidence ...
+NUMBER_LEFT = 0.5  # ... does not state a number of the claim, or gives it another unit
+NAME_LEFT = 0.7  # ... does not mention a name of the claim
+NEGATED_LEFT = 0.5  # ... negates what the claim states, or the reverse
+_NEGATED = 0.4  # share of a claim's weight from which it counts as wholly negated
 _MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
 
 
@@ -43,43 +50,76 @@ class Support:
 
 
 class Grounder:
-    """Checks sentences against evidence, with the library's word weights."""
+    """Checks sentences against evidence, with the library's word weights. Safe for threads."""
 
     def __init__(self, idf: Idf, embedder: Embedder) -> None:
-        self._idf = idf
-        self._embedder = embedder
+        self._comparer = Comparer(idf, embedder)
 
     def support(self, sentence: str, evidence: Sequence[HasText]) -> Support:
         """The best support that any one piece of `evidence` gives to `sentence`.
 
-        A number that the best evidence does not state makes the sentence unsupported whatever
-        its words say. A sentence without a telling word needs no support.
+        A number that the best piece does not state makes the sentence unsupported whatever its
+        words say. A sentence without a telling word needs no support.
         """
-        claim = _MARKER.sub("", sentence).strip()
-        if not evidence:
-            return Support(0.0, False, None, "no passage is cited")
-        encoded = self._embedder.encode([claim], query=True)[0]
-        words = telling_words(claim, encoded, self._idf)
-        if not words:
-            return Support(1.0, True, None)
-        shortlist = self._shortlist(claim, evidence)
-        scores = []
-        for index, piece in zip(shortlist, self._embedder.encode([evidence[i].text for i in shortlist]), strict=True):
-            matches = word_matches(words, encoded.tokens, frozenset(terms(evidence[index].text)), piece.tokens)
-            scores.append(coverage(words, matches))
-        missing = [quantities(claim) - quantities(evidence[i].text) for i in shortlist]
-        best = int(np.argmax([score - 0.5 * bool(gap) for score, gap in zip(scores, missing, strict=True)]))
-        score = max(0.0, scores[best] - 0.5 * bool(missing[best]))
-        if missing[best]:
-            note = f"the cited sentence does not state {', '.join(sorted(missing[best]))}"
-            return Support(score, False, shortlist[best], note)
-        if score < SUPPORTED:
-            return Support(score, False, shortlist[best], "its words are not covered by the cited sentence")
-        return Support(score, True, shortlist[best])
+        claim, pieces = self._claim(sentence), [[piece.text] for piece in evidence]
+        if (known := _at_once(claim, pieces)) is not None:
+            return known
+        seen = self._comparer.compare(claim, pieces)
+        alone = [only(seen, row) for row in range(len(seen.texts))]
+        return max((self._judge(claim, one, one.texts[0]) for one in alone), key=lambda support: support.score)
 
-    def _shortlist(self, claim: str, evidence: Sequence[HasText]) -> list[int]:
-        """The pieces that share most weight of words with the claim."""
-        wanted = set(terms(claim))
-        weights = {term: self._idf(term)[0] for term in wanted}
-        shared = [sum(weights[t] for t in wanted & set(terms(piece.text))) for piece in evidence]
-        return sorted(range(len(evidence)), key=lambda i: (-shared[i], i))[:SHORTLIST]
+    def text_support(self, text: str, documents: Sequence[str]) -> Support:
+        """The support of a text of several sentences by documents taken together: its weakest sentence's.
+
+        `best` is the index of the document whose sentence covers it best.
+        """
+        split = [[span.text for span in sentences(document)] for document in documents]
+        whole = "\n".join(documents)
+        found = []
+        for span in sentences(_MARKER.sub("", text)):
+            claim = self._claim(span.text)
+            found.append(_at_once(claim, split) or self._judge(claim, self._comparer.compare(claim, split), whole))
+        return min(found, key=lambda support: support.score, default=Support(1.0, True, None))
+
+    def worthy(self, sentence: str) -> bool:
+        """Whether a sentence claims anything that evidence could support."""
+        return bool(self._claim(sentence).words)
+
+    def _claim(self, sentence: str) -> Claim:
+        return self._comparer.claim(_MARKER.sub("", sentence).strip())
+
+    def _judge(self, claim: Claim, seen: Seen, whole: str) -> Support:
+        """The score of a claim by the evidence seen, of which `whole` is the full text, and why it is not more."""
+        score = likeness(claim, seen)
+        nearest = [int(row) for row in np.argsort(-seen.coverage, kind="stable")[:NEAREST]]
+        best = seen.documents[nearest[0]]
+        lean, against = self._comparer.direction(claim, seen, nearest)
+        score = float(np.clip(score + lean, 0.0, 1.0))
+        note = "its words are not covered by the evidence"
+        if lean <= AGAINST / 2:
+            note = f"the evidence points the other way than “{against}”"
+        if (denied := min(1.0, denial(claim, seen, nearest) / _NEGATED)) > 0:
+            score *= 1 - (1 - NEGATED_LEFT) * denied
+            note = "the evidence says the opposite of what is negated, or denies it" if denied == 1 else note
+        best_match = seen.soft.max(axis=0)
+        if strangers := missing_names(claim.text, whole, claim.words, [float(match) for match in best_match]):
+            score *= NAME_LEFT
+            note = f"the evidence does not mention {', '.join(strangers)}"
+        missing = [*sorted(missing_numbers(claim.text, whole)), *wrong_units(claim.text, whole)]
+        if missing:
+            score *= NUMBER_LEFT
+            return Support(score, False, best, f"the evidence does not state {', '.join(missing)}")
+        return Support(score, True, best) if score >= SUPPORTED else Support(score, False, best, note)
+
+
+def _at_once(claim: Claim, documents: Sequence[Sequence[str]]) -> Support | None:
+    """The verdict that needs no comparison: there is no evidence, nothing is claimed, or it stands there verbatim."""
+    if not claim.words and any(documents):
+        return Support(1.0, True, None)
+    if not any(documents):
+        return Support(0.0, False, None, "no passage is cited")
+    said = " ".join(claim.text.split())
+    for index, document in enumerate(documents):
+        if any(" ".join(text.split()) == said for text in document):
+            return Support(1.0, True, index)
+    return None

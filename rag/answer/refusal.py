@@ -98,13 +98,15 @@ def stands_alone(question: Question, evidence: Evidence) -> bool:
 def relevance(question: Question, evidence: Evidence) -> dict[str, float]:
     """How near the best papers are to the question: `coverage` of its words, `cosine`, and both as `relevance`.
 
-    A question about several papers may be covered by them together.
+    `confidence` is the relevance on a scale from 0 to 1. A question about several
+    papers may be covered by them together.
     """
     together = 1 if question.shape == "single" else 3
     matches = np.max([paper.matches for paper in evidence.papers[:together]], axis=0)
     covered = coverage(evidence.words, matches)
     cosine = evidence.papers[0].ranked.scores.get("dense", 0.0)
-    signals = {"coverage": covered, "cosine": cosine, "relevance": covered + COSINE_SHARE * cosine}
+    near = covered + COSINE_SHARE * cosine
+    signals = {"coverage": covered, "cosine": cosine, "relevance": near, "confidence": near / (1 + COSINE_SHARE)}
     return {name: round(value, 4) for name, value in signals.items()}
 
 
