@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test eval-dev browser clean
+.PHONY: help install chat test eval-dev baseline trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -31,11 +31,28 @@ test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
 	$(VENV)/bin/lint-imports --no-cache
 	$(PYTHON) -m pytest --cov --cov-report=term
 
-eval-dev: $(INSTALLED) ## Measure the answers on the bundled questions: the figures of the README
+eval-dev: $(INSTALLED) ## Ask the bundled questions and measure the answers: the figures of the README
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
-	$(PYTHON) -m eval.devset
-	$(PYTHON) -m eval.devset eval/data/questions_more.jsonl
+	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes
+	$(VENV)/bin/paperchat eval run --questions more --answerer quotes
+
+baseline: $(INSTALLED) ## Take the answers of now as what the gate holds later changes against
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	run="$$(mktemp -d)/dev"
+	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes --out "$$run"
+	$(VENV)/bin/paperchat eval gate "$$run" --baseline eval/data/baseline_dev.json --save-baseline
+
+# The labelled sets are not all free to share, so they do not come along: LABELLED names the files.
+LABELLED ?= $(wildcard ../shared/grounding/*.jsonl)
+
+trust: $(INSTALLED) ## Hold the grounding score against people and spoilt claims: LABELLED="a.jsonl b.jsonl"
+	@test -n "$(LABELLED)" || { echo 'Name labelled files: make trust LABELLED="a.jsonl b.jsonl"' >&2; exit 1; }
+	$(VENV)/bin/paperchat eval validate-metric --data $(LABELLED) --json > agreement.json.part
+	mv agreement.json.part eval/data/agreement.json
+	$(VENV)/bin/paperchat eval perturb --data $(LABELLED) --limit 150 --json > perturbations.json.part
+	mv perturbations.json.part eval/data/perturbations.json
 
 clean: ## Remove the environment and all caches; the library in .paperchat stays
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from eval.formats.jsonl import read_lines, write_lines
 from eval.questions import GoldQuestion, read_questions
+from rag.errors import SourceError
 from rag.feedback import Feedback, FeedbackStore, latest
 
 TYPE = "feedback"
@@ -32,6 +34,21 @@ def import_feedback(store_path: Path, out_path: Path, confirm: Confirm) -> int:
     if questions:
         _extend(out_path, questions)
     return len(questions)
+
+
+def check_confirmed(store_path: Path, ids: Collection[str]) -> None:
+    """Check that each of `ids` is a judgement of which a question can be made.
+
+    Raises:
+        SourceError: one is not, or the store cannot be read.
+    """
+    known = {entry.id: entry for entry in latest(FeedbackStore(store_path).read())}
+    for key in sorted(ids):
+        if key not in known:
+            raise SourceError(f"{store_path} holds no judgement {key}.", "Without --yes, each is shown with its id.")
+        if as_question(known[key]) is None:
+            reason = "does not say what would be right"
+            raise SourceError(f"The judgement {key} {reason}.", "Say it in the browser, or leave this one out.")
 
 
 def confirmed_questions(entries: Iterable[Feedback], confirm: Confirm) -> list[GoldQuestion]:
@@ -95,7 +112,12 @@ def _gold_titles(entry: Feedback) -> tuple[str, ...]:
 
 
 def _extend(path: Path, questions: Sequence[GoldQuestion]) -> None:
-    """The set with `questions` at its end takes the place of the old one, whole or not at all."""
+    """The set with `questions` at its end takes the place of the old one, whole or not at all.
+
+    A new one is for its owner alone, as the judgements are.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
     before = [line for _, line in read_lines(path)] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_lines(path, [*before, *(json.dumps(asdict(question), ensure_ascii=False) for question in questions)])
+    added = (json.dumps(asdict(question), ensure_ascii=False) for question in questions)
+    write_lines(path, [*before, *added], mode)

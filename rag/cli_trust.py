@@ -95,12 +95,14 @@ def import_feedback(
 ) -> None:
     """Make questions of what people judged in the browser, row by row as you confirm."""
     with failures(json_output):
+        from eval.feedback import check_confirmed
         from eval.feedback import import_feedback as import_confirmed
         from rag.feedback import FEEDBACK
         from rag.show_eval import put
 
         home = settings().home
         file, ids = out or home / "questions_feedback.jsonl", {*(yes or []), *(more or [])}
+        check_confirmed(home / FEEDBACK, ids)
 
         def confirm(entry: Feedback) -> bool:
             return entry.id in ids if ids or json_output else _confirmed(entry)

@@ -25,6 +25,9 @@ _SPELLED = {
     "tripled": "triple", "fivefold": "fivefold", "tenfold": "tenfold", "fourth": "4th", "fifth": "5th", "sixth": "6th",
     "seventh": "7th", "eighth": "8th", "ninth": "9th", "tenth": "10th",
 }  # fmt: skip
+_COMPOUND = re.compile(
+    r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)[- ](one|two|three|four|five|six|seven|eight|nine)\b"
+)
 _ORDINAL = re.compile(r"\b([0-9]+)(?:st|nd|rd|th)\b")
 _WITH_UNIT = re.compile(r"(?<![\w.])([0-9][0-9,]*(?:\.[0-9]+)?)\s*-?\s*(%|°[CF]|[A-Za-zµ]+)")
 _UNITS = frozenset(
@@ -33,6 +36,12 @@ _UNITS = frozenset(
     "milliliter liter gallon hz khz mhz ghz ounce pound ton dollar euro thousand million billion trillion °c °f "
     "calorie joule watt kilowatt megawatt acre hectare".split()
 )
+_SHORT = {
+    "percent": "%", "sec": "s", "second": "s", "minute": "min", "hr": "h", "hour": "h", "feet": "foot",
+    "microgram": "µg", "milligram": "mg", "gram": "g", "kilogram": "kg", "millimeter": "mm", "centimeter": "cm",
+    "meter": "m", "kilometer": "km", "milliliter": "ml", "liter": "l",
+}  # fmt: skip
+_LARGE = {"M": "million", "B": "billion"}  # "70B parameters"; a small m is a metre
 
 
 def quantities(text: str) -> frozenset[str]:
@@ -47,18 +56,19 @@ def quantities(text: str) -> frozenset[str]:
 
 def stated_numbers(text: str) -> frozenset[str]:
     """`quantities` and the numbers that are spelled out, from two on: "twelve", "half", "doubled", "4th"."""
-    spelled = (_SPELLED[word] for word in re.findall(r"[a-z]+", text.lower()) if word in _SPELLED)
+    text = _COMPOUND.sub(lambda found: str(int(_SPELLED[found[1]]) + int(_SPELLED.get(found[2], 1))), text.lower())
+    spelled = (_SPELLED[word] for word in re.findall(r"[a-z]+", text) if word in _SPELLED)
     return quantities(text) | frozenset(spelled) | {f"{int(n)}th" for n in _ORDINAL.findall(text)}
 
 
 def units(text: str) -> dict[str, set[str]]:
-    """Each number of `text` that stands before a unit, with its units in the singular."""
+    """Each number of `text` that stands before a unit, with its units in the singular and one spelling of each."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for number, unit in _WITH_UNIT.findall(text):
-        unit = unit.lower()
+        unit = _LARGE.get(unit, unit.lower())
         unit = unit[:-1] if len(unit) > 3 and unit.endswith("s") else unit
         if unit in _UNITS:
-            found[_normal(number)].add("%" if unit == "percent" else unit)
+            found[_normal(number)].add(_SHORT.get(unit, unit))
     return dict(found)
 
 

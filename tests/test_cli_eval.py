@@ -423,6 +423,9 @@ def test_scripts_confirm_by_id_and_json_never_asks(ids: list[str], tmp_path: Pat
     assert as_json(run("import-feedback", "--out", out, "--json")) == {"file": str(out), "added": 0}
     assert as_json(run("import-feedback", "--yes", *ids, "--out", out, "--json")) == {"file": str(out), "added": 2}
     assert as_json(run("import-feedback", "--yes", *ids, "--out", out, "--json"))["added"] == 0
+    typo = run("import-feedback", "--yes", "fb-typo", "--out", out)
+    assert typo.exit_code == 1
+    assert "no judgement fb-typo" in typo.stderr
     assert as_json(run("import-feedback", "--yes", ids[1], "--json"))["file"] == str(home / "questions_feedback.jsonl")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from eval.runs.exchange import export, import_ragas
 from eval.runs.folder import MANIFEST, ROWS, RunFolder
 from eval.runs.gate import BASELINE, POLICY, gate, read_baseline, read_policy, save_baseline
 from eval.runs.junit import junit_xml
-from eval.runs.score import METRICS, latency, load_run, score, summarise, tokens
+from eval.runs.score import METRICS, latency, load_run, report, score, summarise, tokens
 from eval.runs.verdicts import exact_verdicts, gated_verdict
 from rag.answer.answer import Turn
 from rag.errors import SettingsError, SourceError
@@ -261,6 +262,7 @@ def test_an_exact_metric_below_100_percent_fails_and_names_its_questions() -> No
     assert (verdict.name, verdict.ok, verdict.value) == ("quote_fidelity", False, 0.5)
     assert verdict.reason == "50.00% where 100 % is due: b"
     assert exact_verdicts(METRICS, [row("x")])[0].ok
+    assert not exact_verdicts(METRICS, [row("x")], ["quote_fidelity"])[0].ok
 
 
 # --- the gate ----------------------------------------------------------------------------------
@@ -319,7 +321,7 @@ def test_better_answers_pass(tmp_path: Path, policy: Path) -> None:
 
 def test_refusing_everything_does_not_pass_as_faithful(tmp_path: Path, baseline: Path, policy: Path) -> None:
     found = gated(tmp_path, [refused(one) for one in good()], baseline, policy)
-    assert failures(found) == {"faithfulness", "right", "over_refusal"}
+    assert failures(found) == {"quote_fidelity", "faithfulness", "right", "over_refusal"}
 
 
 def test_a_quote_that_is_not_verbatim_fails_whatever_the_baseline_was(tmp_path: Path, policy: Path) -> None:
@@ -328,6 +330,24 @@ def test_a_quote_that_is_not_verbatim_fails_whatever_the_baseline_was(tmp_path: 
     rows[3] = bent
     before = save_baseline(run_folder(tmp_path / "before", rows).path, tmp_path / "b.json")
     assert failures(gated(tmp_path, rows, before, policy)) == {"quote_fidelity"}
+
+
+def test_quotes_that_are_gone_altogether_fail(tmp_path: Path, baseline: Path, policy: Path) -> None:
+    rows = good()
+    for one in rows:
+        assert one.citations
+        one.citations[0]["quote"] = ""
+    assert failures(gated(tmp_path, rows, baseline, policy)) == {"quote_fidelity"}
+
+
+def test_rounding_in_the_baseline_is_no_difference(tmp_path: Path, policy: Path) -> None:
+    papers = tuple(Retrieved(paper_id=f"p{j}", title=f"Paper {j}", score=1 / (1 + j)) for j in range(6))
+    rows = [row(asked=gold(f"q{i}", gold_titles=("Paper 1",)), contexts=("t",)) for i in range(8)]
+    rows = [one.model_copy(update={"retrieved": papers}) for one in rows]
+    before = save_baseline(run_folder(tmp_path / "before", rows).path, tmp_path / "b.json")
+    policy.write_text('[margins]\n"paper_ndcg@10" = 0\n', encoding="utf-8")  # 0.63092975..., stored as 0.63093
+    (_, verdict) = gated(tmp_path, rows, before, policy)["verdicts"]
+    assert (verdict["ok"], verdict["delta"], verdict["p"]) == (True, 0.0, 1.0)
 
 
 def test_rows_in_another_order_are_paired_by_question(tmp_path: Path, baseline: Path, policy: Path) -> None:
@@ -434,7 +454,6 @@ def test_the_bundled_policy_names_metrics_that_exist() -> None:
     assert set(read_policy(POLICY)) <= {metric.name for metric in METRICS}
 
 
-@pytest.mark.skipif(not BASELINE.is_file(), reason="the bundled baseline is not made yet")
 def test_the_bundled_baseline_is_of_the_bundled_questions() -> None:
     stored = read_baseline(BASELINE)
     questions = read_questions(Path(eval.__file__).parent / "data" / "questions_dev.jsonl")
@@ -468,9 +487,12 @@ def test_questions_that_one_run_lacks_are_left_out_and_counted(tmp_path: Path) -
 
 def test_runs_of_different_questions_are_not_compared(tmp_path: Path) -> None:
     a = run_folder(tmp_path / "a", good(3))
-    b = run_folder(tmp_path / "b", good(3), hashes={**manifest().hashes, "questions": "other"})
+    other = [one.model_copy(update={"gold": replace(one.gold, question="Something else?")}) for one in good(3)]
+    b = run_folder(tmp_path / "b", other)
     with pytest.raises(SettingsError, match="different questions"):
         compare_runs(a.path, b.path, resamples=FEW)
+    imported = run_folder(tmp_path / "i", good(3), hashes={**manifest().hashes, "questions": "of the same text"})
+    assert compare_runs(a.path, imported.path, resamples=FEW)["n"] == 3
     c = run_folder(tmp_path / "c", [row("x", asked=gold("else"))])
     with pytest.raises(SettingsError, match="no question in common"):
         compare_runs(a.path, c.path, resamples=FEW)
@@ -536,6 +558,22 @@ def test_an_exported_run_can_be_imported_again_with_the_same_answers(tmp_path: P
     again = import_ragas(words_only, tmp_path / "out.jsonl", tmp_path / "again").rows()
     assert [(one.gold.qid, one.text) for one in again] == [(one.gold.qid, one.text) for one in rows]
     assert [found.text for found in again[0].retrieved] == ["One text.", "Another."]
+
+
+@pytest.mark.parametrize("name", [ROWS, MANIFEST])
+def test_nothing_is_written_over_what_a_run_is_computed_from(tmp_path: Path, name: str) -> None:
+    folder = run_folder(tmp_path / "run", good(3))
+    before, out = contents(folder.path), folder.file(name)
+    for write in (
+        lambda: export(folder.path, "ragas", out),
+        lambda: export(folder.path, "trec", out),
+        lambda: report(folder.path, out),
+        lambda: compare_runs(folder.path, folder.path, out, FEW),
+        lambda: save_baseline(folder.path, out),
+    ):
+        with pytest.raises(SettingsError, match="belongs to a run"):
+            write()
+    assert contents(folder.path) == before
 
 
 def test_an_exported_trec_run_scores_as_the_run_itself(tmp_path: Path) -> None:

@@ -404,8 +404,14 @@ def test_figures_of_a_perturbation_by_hand() -> None:
     # Clean .9 and .8 against edited .5 and .85: of four pairs three are in order.
     found = outcome("file", "number", pairs((0.9, 0.5), (0.8, 0.85)), resamples=50)
     assert (found["n"], found["auroc"], found["drop"], found["caught"]) == (2, 0.75, 0.5, 0.5)
-    assert (found["target"], found["ok"], found["blind"]) == (TARGETS["number"], False, False)
+    assert (found["target"], found["ok"], found["blind"]) == (TARGETS["number"], None, False)
     assert found["by_form"] == {"f": {"n": 2, "auroc": 0.75, "drop": 0.5}}
+
+
+@pytest.mark.parametrize(("edited", "reached"), [(0.5, True), (0.95, False)])
+def test_a_target_is_held_against_twenty_pairs_and_no_fewer(edited: float, reached: bool) -> None:
+    assert outcome("file", "number", pairs(*[(0.9, edited)] * 19), resamples=50)["ok"] is None
+    assert outcome("file", "number", pairs(*[(0.9, edited)] * 20), resamples=50)["ok"] is reached
 
 
 def test_a_perturbation_that_nothing_is_eligible_for_has_no_figure() -> None:
@@ -444,20 +450,20 @@ def test_a_sample_is_the_same_for_a_seed_and_progress_is_told() -> None:
 
 # --- the product's own score -------------------------------------------------------------------------
 
-# Lowest and highest AUROC that the score may have on the sample below. Gross errors it must see; a
-# band that begins at chance is a blind spot, or nearly one, whose figure `perturb` reports.
-BANDS = {
-    "number": (0.55, 1.0),
-    "entity": (0.60, 1.0),
-    "negation": (0.45, 1.0),
-    "direction": (0.45, 1.0),
-    "role_swap": (0.40, 1.0),
-    "citation": (0.65, 1.0),
-    "citation_random": (0.95, 1.0),
-    "splice": (0.90, 1.0),
-    "empty": (0.95, 1.0),
-    "shuffled": (0.95, 1.0),
-}
+# What the targets hold for: figures on the first thirty supported claims that each edit fits.
+SEEN = [
+    ("number", "begin_wow"),
+    ("entity", "scifact"),
+    ("negation", "begin_wow"),
+    ("citation_random", "scifact"),
+    ("splice", "scifact"),
+    ("empty", "scifact"),
+    ("shuffled", "scifact"),
+]
+# Figures of the whole files stand in eval/data/perturbations.json and in every report.
+BLIND_SPOTS = [("role_swap", "scifact"), ("citation", "attrbench")]
+PAIRS = 30
+ENOUGH_APART = 0.95  # for the perturbations that have no target of their own
 
 
 @pytest.fixture(scope="module")
@@ -468,36 +474,33 @@ def embedder() -> Embedder:
     return load_embedder(Settings(_env_file=None))
 
 
-@pytest.fixture(scope="module")
-def measured(embedder: Embedder) -> dict[str, dict[str, object]]:
-    """The product's score on edits of short supported claims: for each edit, the first ten that it fits."""
-    found = {}
-    for file, names in (("attrbench", [name for name in BANDS if name != "role_swap"]), ("scifact", ["role_swap"])):
-        items = [one for one in shared_items(file) if len(one.context) < 1500]
-        full = Pool(items)
-        grounder = grounder_of(items, remembering_grounders(embedder))
-        for name in names:
-            edits = [(one, edit) for one in full.supported() if (edit := perturb(one, name, full)) is not None][:10]
-            made = [
-                Pair(
-                    one,
-                    edit,
-                    grounder.text_support(one.claim, [one.context]).score,
-                    grounder.text_support(edit.claim, [edit.context]).score,
-                )
-                for one, edit in edits
-            ]
-            found[name] = outcome("sample", name, made, resamples=100)
-    return found
+def figure(embedder: Embedder, name: str, file: str) -> float:
+    """AUROC of supported claims against the same claims spoilt: the first thirty that the edit fits."""
+    items = [one for one in shared_items(file) if file != "attrbench" or len(one.context) < 1500]
+    pool = Pool(items)
+    grounder = grounder_of(items, remembering_grounders(embedder))
+    edits = [(one, edit) for one in pool.supported() if (edit := perturb(one, name, pool)) is not None][:PAIRS]
+    made = [
+        Pair(
+            one,
+            edit,
+            grounder.text_support(one.claim, [one.context]).score,
+            grounder.text_support(edit.claim, [edit.context]).score,
+        )
+        for one, edit in edits
+    ]
+    found = outcome(file, name, made, resamples=50)
+    assert found["n"] >= 25, found
+    assert isinstance(found["auroc"], float)
+    return found["auroc"]
 
 
-@pytest.mark.parametrize("name", list(BANDS))
-def test_the_score_sees_what_it_is_said_to_see(name: str, measured: dict[str, dict[str, object]]) -> None:
-    low, high = BANDS[name]
-    figure = measured[name]["auroc"]
-    assert isinstance(figure, float)
-    assert low <= figure <= high, measured[name]
-    assert measured[name]["n"] == 10
+@pytest.mark.parametrize(
+    ("name", "file"),
+    SEEN + [pytest.param(*spot, marks=pytest.mark.xfail(strict=True, reason="a blind spot")) for spot in BLIND_SPOTS],
+)
+def test_the_score_sees_what_it_is_said_to_see(embedder: Embedder, name: str, file: str) -> None:
+    assert figure(embedder, name, file) >= TARGETS.get(name, ENOUGH_APART)
 
 
 # --- bots --------------------------------------------------------------------------------------------

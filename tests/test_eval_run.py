@@ -378,7 +378,7 @@ def outcomes(folder: RunFolder) -> dict[str, str]:
     return {one.gold.qid: one.outcome for one in folder.rows()}
 
 
-@pytest.mark.parametrize("bad", [["b"], ["a"], ["a", "b"], ["c", "d"], ["b", "c", "d"], ["a", "c", "d"]])
+@pytest.mark.parametrize("bad", [["b"], ["a"], ["a", "b"], ["c", "d"], ["a", "c", "d"]])
 def test_a_question_whose_endpoint_fails_is_a_row_with_its_fault_and_the_run_goes_on(
     tmp_path: Path, bad: list[str]
 ) -> None:
@@ -390,11 +390,18 @@ def test_a_question_whose_endpoint_fails_is_a_row_with_its_fault_and_the_run_goe
     assert done == sorted(done)
 
 
-def test_an_endpoint_that_fails_three_times_at_the_very_start_ends_the_run_without_a_row(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+@pytest.mark.parametrize(
+    ("bad", "kept"), [("abc", ""), ("bcd", "a"), ("acde", "ab"), ("cde", "ab")], ids=["start", "second", "after", "end"]
+)
+def test_an_endpoint_that_fails_three_times_in_a_row_ends_the_run_and_those_are_asked_again(
+    tmp_path: Path, bad: str, kept: str
+) -> None:
+    folder, questions = RunFolder(tmp_path), asked(*"abcde")
     with pytest.raises(EndpointError, match="busy"):
-        answer_all(folder, asked("a", "b", "c", "d"), failing("a", "b", "c"), lambda done: None)
-    assert folder.rows() == []
+        answer_all(folder, questions, failing(*bad), lambda done: None)
+    assert "".join(outcomes(folder)) == kept
+    answer_all(folder, [one for one in questions if one.qid not in kept], failing(), lambda done: None)
+    assert sorted(outcomes(folder)) == list("abcde")
 
 
 def test_a_short_run_in_which_all_fails_keeps_its_faults(tmp_path: Path) -> None:

@@ -127,14 +127,22 @@ def test_a_yes_no_metric_on_which_all_agree_has_wilsons_interval(value: float, n
     assert found.detectable is None
 
 
-def test_an_exact_metric_counts_questions_and_not_quotes_in_its_interval() -> None:
-    found = figure(metric([Part(5, 5)] * 4, exact=True), rows(4))
-    assert found.low == pytest.approx(stats.binomtest(4, 4).proportion_ci(method="wilson").low)
+@pytest.mark.parametrize("part", [Part(5, 5), Part(0, 5)])
+def test_a_share_on_which_all_agree_counts_questions_and_not_sentences_in_its_interval(part: Part) -> None:
+    found = figure(metric([part] * 4 + [Part(0, 0)]), rows(5))
+    wilson = stats.binomtest(4 if part.total else 0, 4).proportion_ci(method="wilson")
+    assert found.low == pytest.approx(wilson.low)
+    assert found.high == pytest.approx(wilson.high)
+
+
+def test_a_value_that_is_no_share_has_no_wilson_interval() -> None:
+    found = figure(metric([1.0] * 4, share=False), rows(4))
+    assert (found.low, found.high) == (1.0, 1.0)
 
 
 def test_a_resample_without_anything_to_count_is_left_out() -> None:
-    found = figure(metric([Part(2, 2), Part(0, 0), Part(0, 0)]), rows(3))
-    assert (found.value, found.low, found.high, found.n) == (1.0, 1.0, 1.0, 3)
+    found = figure(metric([Part(1, 2), Part(0, 0), Part(0, 0)]), rows(3))
+    assert (found.value, found.low, found.high, found.n) == (0.5, 0.5, 0.5, 3)
 
 
 def test_resamples_that_all_have_nothing_to_count_give_no_interval() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ui_helpers import PAPER, answered, citation
 
-from eval.feedback import as_question, confirmed_questions, described, import_feedback
+from eval.feedback import as_question, check_confirmed, confirmed_questions, described, import_feedback
 from eval.questions import read_questions
 from rag import feedback
 from rag.answer.answer import Answer, Turn
@@ -289,6 +289,28 @@ def test_questions_that_were_there_stay_as_they_were(store: FeedbackStore, tmp_p
     assert import_feedback(store.path, out, every) == 1
     assert out.read_text(encoding="utf-8").split("\n")[0] == line
     assert [question.qid for question in read_questions(out)] == ["mine", entry().id]
+
+
+def test_a_new_set_is_for_its_owner_alone_and_an_old_one_keeps_its_mode(store: FeedbackStore, tmp_path: Path) -> None:
+    out = tmp_path / "q.jsonl"
+    store.append(entry())
+    import_feedback(store.path, out, every)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    out.chmod(0o640)
+    store.append(entry("Two?"))
+    import_feedback(store.path, out, every)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+
+
+def test_an_id_that_makes_no_question_is_named(store: FeedbackStore) -> None:
+    unclear = entry("Two?", verdict="not_helpful", note="Bad.")
+    for one in (entry(), unclear):
+        store.append(one)
+    check_confirmed(store.path, [entry().id])
+    with pytest.raises(SourceError, match="no judgement fb-0"):
+        check_confirmed(store.path, [entry().id, "fb-0"])
+    with pytest.raises(SourceError, match=f"{unclear.id} does not say"):
+        check_confirmed(store.path, [unclear.id])
 
 
 def test_a_malformed_set_or_store_is_an_error_and_nothing_is_written(store: FeedbackStore, tmp_path: Path) -> None:

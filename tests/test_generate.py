@@ -16,6 +16,7 @@ from rag.answer.composer import UNSUPPORTED_MARK
 from rag.answer.context import Context, pack
 from rag.answer.draft import Draft
 from rag.answer.generate import generate
+from rag.answer.plaintext import SentenceCutter
 from rag.answer.prompts import CANNOT_ANSWER, PROMPTS_VERSION
 from rag.chunking import SentenceSpan
 from rag.errors import EndpointBusyError, EndpointError
@@ -546,3 +547,9 @@ def test_whatever_the_model_writes_the_text_holds_only_markers_that_lead_somewhe
     if draft.outcome != "refused":
         assert any(sentence.markers for sentence in draft.sentences)
         assert draft.citations
+
+
+def test_half_a_surrogate_pair_in_a_reply_is_dropped() -> None:
+    cutter = SentenceCutter()
+    found = cutter.feed("Cats \ud83d sleep. Dogs bark. ") + cutter.finish()
+    assert [cut.text for cut in found] == ["Cats  sleep.", "Dogs bark."]

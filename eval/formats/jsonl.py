@@ -129,15 +129,17 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_lines(path, (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows))
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write text lines as `write_jsonl` does; a failure leaves the file as it was.
+def write_lines(path: Path, lines: Iterable[str], mode: int = 0o666) -> None:
+    """Write text lines as `write_jsonl` does; a failure leaves the file as it was. `mode` is less the umask.
 
     Raises:
         SourceError: the file cannot be written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
+        draft.unlink(missing_ok=True)  # of a process that died: it would keep its own mode
+        opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(opened, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())

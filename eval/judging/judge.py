@@ -90,7 +90,7 @@ def judge_labelled(
     judged = [(item, verdict) for item, verdict in zip(drawn, verdicts, strict=True) if verdict is not None]
     labels, said = [item.label == 1 for item, _ in judged], [verdict for _, verdict in judged]
     scored = [offline(item.claim, [item.context]).score >= SUPPORTED for item, _ in judged]
-    clusters = [item.question or item.id for item, _ in judged]
+    clusters = [item.cluster for item, _ in judged]
     return {
         **_about(asked, len(drawn), len(judged)),
         "threshold": SUPPORTED,

@@ -59,11 +59,11 @@ def _cited_support(sentence: SentenceMeasure) -> float:
 
 
 def right_citations(sentence: SentenceMeasure) -> list[bool]:
-    """For each marker of a sentence whether it is right: it supports the sentence alone, or the
-    sentence's citations support it together and without this one do not."""
+    """For each marker of a sentence whether it is right: the sentence's citations support it
+    together, and this one does so alone, or the others do not without it."""
     together = bool(_cited_support(sentence))
     return [
-        alone >= SUPPORTED or (together and without < SUPPORTED)
+        together and (alone >= SUPPORTED or without < SUPPORTED)
         for alone, without in zip(sentence.alone, sentence.without, strict=True)
     ]
 
@@ -171,7 +171,12 @@ STYLE_METRICS: tuple[Metric, ...] = (
     Metric("context_copied", "Context's words repeated", STYLE, _context_copied, higher_is_better=False),
     Metric("beyond_question", "Answer's words beyond the question's", STYLE, _beyond_question),
     Metric(
-        "citations_per_sentence", "Citations a sentence", STYLE, _cites(_citations_per_sentence), higher_is_better=False
+        "citations_per_sentence",
+        "Citations a sentence",
+        STYLE,
+        _cites(_citations_per_sentence),
+        higher_is_better=False,
+        share=False,
     ),
 )
 RUN_METRICS: tuple[Metric, ...] = (

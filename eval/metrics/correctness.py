@@ -119,5 +119,5 @@ CORRECTNESS_METRICS: tuple[Metric, ...] = (
         binary=True,
     ),
     Metric("token_f1", "Token F1 with the reference", GROUP, _token_f1),
-    Metric("similarity", "Similarity to the reference", GROUP, _similarity),
+    Metric("similarity", "Similarity to the reference", GROUP, _similarity, share=False),
 )

@@ -30,8 +30,8 @@ class Metric:
     """A figure that is a ratio of sums over questions; `part` gives None where a row is not eligible.
 
     `exact` metrics must be 100 % (they are deterministic); `binary` ones are yes/no for each
-    question, so that McNemar's test applies; `group` is the heading they stand under. `title` is
-    how people read it.
+    question, so that McNemar's test applies; `share` is False where a value may lie outside 0 to 1.
+    `group` is the heading they stand under, `title` how people read it.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Metric:
     higher_is_better: bool = True
     binary: bool = False
     exact: bool = False
+    share: bool = True
 
 
 @dataclass(frozen=True, slots=True)

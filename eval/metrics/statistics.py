@@ -75,8 +75,8 @@ def parts(metric: Metric, rows: Sequence[Row]) -> dict[str, Part]:
 def figure(metric: Metric, rows: Sequence[Row], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
     """A metric over rows with its interval; the same seed gives the same interval.
 
-    A yes/no metric on which all questions agree gives the bootstrap nothing to vary: its interval
-    is then Wilson's. Other intervals are None below two questions.
+    A share that is 0 or 1 in every question gives the bootstrap nothing to vary, which is no
+    certainty: its interval is then Wilson's over questions. Other intervals are None below two questions.
     """
     own = _columns(list(parts(metric, rows).values()))
     head, n = (metric.name, metric.title, metric.group), len(own.totals)
@@ -84,8 +84,8 @@ def figure(metric: Metric, rows: Sequence[Row], resamples: int = RESAMPLES, seed
     if value is None:
         return Figure(*head, None, None, None, 0, higher_is_better=metric.higher_is_better)
     low, high = None, None
-    if (metric.binary or metric.exact) and value in (0.0, 1.0):
-        low, high = _wilson(value, n)
+    if metric.share and value in (0.0, 1.0) and _all_agree(own):
+        low, high = _wilson(value, int(np.count_nonzero(own.counts)))
     elif n > 1:
         low, high = interval(resampled_ratios(own, resamples, seed))
     return Figure(*head, value, low, high, n, detectable(_spread(_influence(own)), n), metric.higher_is_better)
@@ -185,6 +185,11 @@ def _influence(ratio: Ratio) -> Floats:
 
 def _spread(values: Floats) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _all_agree(ratio: Ratio) -> bool:
+    """Whether each question's share is 0, or each is 1; those that count nothing have none."""
+    return bool((ratio.totals == 0).all() or (ratio.totals == ratio.counts).all())
 
 
 def _wilson(value: float, n: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Literal
 from eval.formats.jsonl import write_jsonl
 from eval.formats.trec import write_run
 from eval.metrics.retrieval import run_of
-from eval.runs.folder import Manifest, RunFolder
+from eval.runs.folder import Manifest, RunFolder, spare_runs
 from eval.runs.manifest import grounding_of_now, hash_of, hash_of_questions
 from eval.runs.measure import Measurer
 from eval.runs.ragas import ragas_records, read_ragas, rows_from_ragas
@@ -56,7 +56,8 @@ def import_ragas(settings: Settings, source: Path, out: Path, seed: int = 0) -> 
 
 
 def export(run: Path, form: Literal["ragas", "trec"], out: Path) -> int:
-    """Write a run for other tools; returns the number of its questions. Raises as `load_run` does."""
+    """Write a run for other tools; returns the number of its questions. Raises as `load_run` and `spare_runs` do."""
+    spare_runs(out)
     _, rows = load_run(run)
     if form == "ragas":
         write_jsonl(out, ragas_records(rows))

@@ -66,6 +66,17 @@ class Manifest(BaseModel):
         }
 
 
+def spare_runs(out: Path) -> None:
+    """Refuse to write over what no figure could be computed without: the rows or the manifest of a run.
+
+    Raises:
+        SettingsError: `out` is one of them.
+    """
+    path = out.resolve()
+    if path.name in (ROWS, MANIFEST) and (path.parent / MANIFEST).exists():
+        raise SettingsError(f"{out} belongs to a run and cannot be written over.", "Choose another file.")
+
+
 class RunFolder:
     """Reads and writes one run folder; nothing in it is ever half written but the last line of the rows."""
 

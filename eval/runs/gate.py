@@ -15,7 +15,7 @@ from eval.metrics.figures import Metric, Part
 from eval.metrics.resampling import RESAMPLES
 from eval.metrics.statistics import compare_parts, parts, with_holm
 from eval.rows import SCHEMA, Row
-from eval.runs.folder import Manifest, RunFolder
+from eval.runs.folder import Manifest, RunFolder, spare_runs
 from eval.runs.junit import junit_xml
 from eval.runs.score import JUNIT, METRICS, load_run
 from eval.runs.verdicts import Verdict, exact_verdicts, gated_verdict
@@ -50,7 +50,7 @@ def gate(run: Path, baseline: Path = BASELINE, policy: Path = POLICY, resamples:
     _check_comparable(run, manifest, len(rows), baseline, known)
     gated = [(_metric(name, policy), margin) for name, margin in margins.items()]
     verdicts = [
-        *exact_verdicts(METRICS, rows),
+        *exact_verdicts(METRICS, rows, [name for name, own in known.parts.items() if own]),
         *_gated(gated, known, rows, baseline, resamples, manifest.seed),
     ]
     folder = RunFolder(run)
@@ -68,19 +68,25 @@ def save_baseline(run: Path, baseline: Path | None) -> Path:
     """Store a finished run as the baseline, with the parts of every metric; returns the file.
 
     Raises:
-        SettingsError: the run is not finished or of another version, or the place cannot be written.
+        SettingsError: the run is not finished, of another version, or has failed questions, or the place cannot be
+            written.
         SourceError: the run is damaged.
     """
     if baseline is None:
         raise SettingsError("Storing a baseline needs a place.", "Give --baseline FILE.")
+    spare_runs(baseline)
     manifest, rows = load_run(run)
     _check_finished(run, manifest, len(rows))
+    if failed := [row.gold.qid for row in rows if row.fault is not None]:
+        raise SettingsError(
+            f"{len(failed)} questions of {run} failed ({failed[0]} first).", "Run them again before storing a baseline."
+        )
     content = {
         "schema": SCHEMA,
         "manifest": manifest.as_dict(),
         "n": len(rows),
         "parts": {
-            metric.name: {qid: [round(part.total, 6), part.count] for qid, part in sorted(parts(metric, rows).items())}
+            metric.name: {qid: [part.total, part.count] for qid, part in sorted(_kept(metric, rows).items())}
             for metric in METRICS
         },
     }
@@ -132,6 +138,11 @@ def read_policy(path: Path) -> dict[str, float]:
     return {name: float(margin) for name, margin in margins.items()}
 
 
+def _kept(metric: Metric, rows: Sequence[Row]) -> dict[str, Part]:
+    """Parts as a baseline keeps them: what is held against one must be rounded alike."""
+    return {qid: Part(round(part.total, 6), part.count) for qid, part in parts(metric, rows).items()}
+
+
 def _gated(
     gated: Sequence[tuple[Metric, float]],
     known: Baseline,
@@ -144,7 +155,7 @@ def _gated(
     for metric, _ in gated:
         if metric.name not in known.parts:
             raise SettingsError(f"The baseline {baseline} has no {metric.name}.", "Make it anew with --save-baseline.")
-        before, now = known.parts[metric.name], parts(metric, rows)
+        before, now = known.parts[metric.name], _kept(metric, rows)
         differences.append(compare_parts(metric, before, now, resamples, seed))
     return [gated_verdict(found, margin) for found, (_, margin) in zip(with_holm(differences), gated, strict=True)]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from eval.metrics.correctness import MARKER
 from eval.questions import GoldQuestion
 from eval.rows import Retrieved, Row, SentenceMeasure
 from rag.answer.alignment import Idf
@@ -24,7 +25,6 @@ from rag.papers import Paper
 TEXTS = 10  # retrieved papers whose passages a row keeps
 # What the program says from its records or about its own search: no passage could support it.
 UNWORTHY = frozenset({EMPTY, ABSENCE, "from the listing's record", "counted in the library's records"})
-_MARKERS = re.compile(r"\s*\[(?:\d+(?:\s*,\s*\d+)*|unsupported)\]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -117,9 +117,9 @@ def claim_of(sentence: str, citations: Sequence[Citation]) -> str:
     The frame (“Title” (June 2024): “...”) is taken off only where the cited paper bears that
     title and that date; otherwise it stays and has to be supported like any other words.
     """
-    claim = " ".join(_MARKERS.sub("", sentence.removeprefix("- ")).split())
+    claim = " ".join(MARKER.sub("", sentence.removeprefix("- ")).split())
     for citation in citations:
-        quoted = f"“{' '.join(_MARKERS.sub('', citation.quote).split())}”"
+        quoted = f"“{' '.join(MARKER.sub('', citation.quote).split())}”"
         if claim.endswith(quoted) and claim.removesuffix(quoted).rstrip() in _frames(citation.paper):
             return citation.quote
     return claim

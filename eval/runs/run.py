@@ -76,7 +76,7 @@ def run(settings: Settings, order: Order, progress: Progress, tell: Tell) -> Run
             if left:
                 before, total = len(questions) - len(left), len(questions)
                 progress(before, total)
-                with _stoppable(folder, order, total):
+                with _stoppable(folder, order, total, tell):
                     _warm(engine, left[0], kind)
                     ask = _asking(engine, embedder, kind)
                     answer_all(folder, left, ask, lambda done: progress(before + done, total))
@@ -88,19 +88,17 @@ def answer_all(folder: RunFolder, questions: Sequence[GoldQuestion], ask: Ask, u
     """Ask one after the other and append each row; a failing endpoint makes a row with its fault.
 
     Raises:
-        EndpointError: the first three questions failed; none of their rows is kept.
+        EndpointError: three questions in a row failed; none of their rows is kept, so that they are asked again.
     """
-    down: list[Row] = []  # until one question gets through, the endpoint may be down altogether
+    down: list[Row] = []  # until a question gets through, the endpoint may be down altogether
     for number, gold in enumerate(questions, 1):
         try:
             row = ask(gold)
         except EndpointError as error:
-            row = _failed(gold, error)
-            if len(down) == number - 1:
-                if number == GIVE_UP:
-                    raise
-                down.append(row)
-                continue
+            down.append(_failed(gold, error))
+            if len(down) == GIVE_UP:
+                raise
+            continue
         except QuestionError as error:
             row = _failed(gold, error)
         folder.append([*down, row])
@@ -125,10 +123,13 @@ def _left(folder: RunFolder, questions: Sequence[GoldQuestion], tell: Tell) -> l
 
 
 @contextmanager
-def _stoppable(folder: RunFolder, order: Order, total: int) -> Iterator[None]:
-    """Ctrl-C becomes an error that says how to go on."""
+def _stoppable(folder: RunFolder, order: Order, total: int, tell: Tell) -> Iterator[None]:
+    """Whoever stops a run, a person or an endpoint that fails, is told how to go on; Ctrl-C becomes an error."""
     try:
         yield
+    except EndpointError:
+        tell(f"{len(folder.rows())} of {total} answers are kept. Go on with: {_command(order, folder.path)}")
+        raise
     except KeyboardInterrupt:
         message = f"Stopped after {len(folder.rows())} of {total} questions."
         raise Interrupted(message, f"Go on with: {_command(order, folder.path)}") from None

@@ -19,7 +19,7 @@ from eval.metrics.retrieval import RETRIEVAL_METRICS, run_of
 from eval.metrics.statistics import figure, parts
 from eval.report.report import run_report, write_report
 from eval.rows import SCHEMA, Row
-from eval.runs.folder import Manifest, RunFolder
+from eval.runs.folder import Manifest, RunFolder, spare_runs
 from eval.runs.junit import junit_xml
 from eval.runs.manifest import grounding_of_now
 from eval.runs.verdicts import exact_verdicts
@@ -72,9 +72,10 @@ def score(path: Path, resamples: int = RESAMPLES) -> dict[str, Any]:
 
 
 def report(path: Path, out: Path | None = None) -> Path:
-    """Write the page of a run to `out`, or into its folder; returns where. Raises as `load_run` does."""
-    manifest, rows = load_run(path)
+    """Write the page of a run to `out`, or into its folder; returns where. Raises as `load_run` and `spare_runs` do."""
     page = out or path / REPORT
+    spare_runs(page)
+    manifest, rows = load_run(path)
     write_report(page, run_report(summarise(manifest, rows), rows))
     return page
 

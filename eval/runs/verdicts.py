@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from eval.metrics.figures import Metric
 from eval.metrics.statistics import Difference, parts
 from eval.rows import Row
+
+_NONE_LEFT = "no question of this run is eligible any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,12 @@ class Verdict:
         return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
 
-def exact_verdicts(metrics: Iterable[Metric], rows: Sequence[Row]) -> list[Verdict]:
-    """A verdict for each deterministic metric: it passes at 100 %, or when no question is eligible."""
-    return [_exact(metric, rows) for metric in metrics if metric.exact]
+def exact_verdicts(metrics: Iterable[Metric], rows: Sequence[Row], before: Collection[str] = ()) -> list[Verdict]:
+    """A verdict for each deterministic metric: it passes at 100 %, or when no question is eligible.
+
+    `before` names the metrics for which a baseline had eligible questions: they must have some now.
+    """
+    return [_exact(metric, rows, metric.name in before) for metric in metrics if metric.exact]
 
 
 def gated_verdict(difference: Difference, margin: float) -> Verdict:
@@ -64,22 +69,23 @@ def gated_verdict(difference: Difference, margin: float) -> Verdict:
     )
 
 
-def _exact(metric: Metric, rows: Sequence[Row]) -> Verdict:
+def _exact(metric: Metric, rows: Sequence[Row], expected: bool) -> Verdict:
     own = parts(metric, rows)
     short = [qid for qid, part in own.items() if part.total < part.count]
     count = sum(part.count for part in own.values())
     value = sum(part.total for part in own.values()) / count if count else None
-    reason = "not eligible" if value is None else "100 %"
+    lost = expected and value is None
+    reason = _NONE_LEFT if lost else "not eligible" if value is None else "100 %"
     if short:
         reason = f"{value:.2%} where 100 % is due: {', '.join(short[:5])}{' ...' if len(short) > 5 else ''}"
-    return Verdict(metric.name, metric.title, "exact", not short, reason, value=value, n=len(own))
+    return Verdict(metric.name, metric.title, "exact", not short and not lost, reason, value=value, n=len(own))
 
 
 def _judged(difference: Difference, margin: float) -> tuple[bool, str]:
     if difference.a is None:
         return True, "not eligible in the baseline"
     if difference.b is None:
-        return False, "no question of this run is eligible any more"
+        return False, _NONE_LEFT
     if difference.delta is None or difference.low is None or difference.high is None:
         return True, "too few questions for an interval"
     best = difference.high if difference.higher_is_better else -difference.low

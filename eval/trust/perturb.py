@@ -26,6 +26,7 @@ TARGETS = {
     "splice": 0.97,
 }
 """AUROC of clean against perturbed that the score is to reach; the others are only reported."""
+ENOUGH = 20  # pairs below which a figure says too little to be held against a target
 BLIND = 0.60  # an AUROC below which the score hardly sees an edit
 
 
@@ -78,7 +79,7 @@ def outcome(file: str, name: str, pairs: Sequence[Pair], resamples: int = RESAMP
 
     `drop` is the share of pairs whose score falls; `caught`, of those that counted as supported,
     the share that no longer does. `ok` says whether the target is reached, None without a target
-    or an eligible item; `blind`, whether the score hardly sees the edit. `by_form` has n, AUROC and
+    or with fewer than ENOUGH pairs; `blind`, whether the score hardly sees the edit. `by_form` has n, AUROC and
     drop for each way in which the edit was made.
     """
     value = _auroc(pairs)
@@ -99,7 +100,7 @@ def outcome(file: str, name: str, pairs: Sequence[Pair], resamples: int = RESAMP
         "drop": _share([pair.edited < pair.clean for pair in pairs]),
         "caught": _share([pair.edited < SUPPORTED for pair in passed]),
         "target": target,
-        "ok": None if value is None or target is None else value >= target,
+        "ok": None if value is None or target is None or len(pairs) < ENOUGH else value >= target,
         "blind": value is not None and value < BLIND,
         "by_form": {form: _form([pair for pair in pairs if pair.edit.form == form]) for form in forms},
     }

@@ -21,7 +21,7 @@ from eval.metrics.auroc import (
 )
 from eval.metrics.resampling import RESAMPLES
 from eval.trust.recent import Recent
-from rag.answer.alignment import idf_of
+from rag.answer.alignment import Idf, idf_of
 from rag.answer.grounding import GROUNDING_VERSION, SUPPORTED, Grounder, Support
 from rag.models.interfaces import Embedder
 
@@ -40,14 +40,26 @@ GrounderFor = Callable[[Iterable[str]], TextSupport]
 """Makes the score for one file, with word weights from the file's contexts."""
 
 
+class _Cold:
+    """The product's own score, with nothing kept from one item to the next, so that each takes its time."""
+
+    def __init__(self, idf: Idf, embedder: Embedder) -> None:
+        self._idf, self._embedder = idf, embedder
+
+    def text_support(self, text: str, documents: Sequence[str]) -> Support:
+        """See `Grounder.text_support`."""
+        return Grounder(self._idf, self._embedder).text_support(text, documents)
+
+
 def grounders(embedder: Embedder) -> GrounderFor:
-    """The product's own score over any texts: a grounder with their word weights."""
-    return lambda texts: Grounder(idf_of(texts), embedder)
+    """The product's own score over any texts, with their word weights."""
+    return lambda texts: _Cold(idf_of(texts), embedder)
 
 
 def remembering_grounders(embedder: Embedder) -> GrounderFor:
     """The same score, faster where texts recur, as they do under edits; no use for timing it."""
-    return grounders(Recent(embedder))
+    kept = Recent(embedder)
+    return lambda texts: Grounder(idf_of(texts), kept)
 
 
 def grounder_of(items: Iterable[LabelledItem], grounder_for: GrounderFor) -> TextSupport:

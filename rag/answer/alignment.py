@@ -79,6 +79,12 @@ def idf_of(texts: Iterable[str]) -> Idf:
     return Idf(lambda wanted: {term: frequencies[term] for term in wanted}, documents)
 
 
+def content_words(text: str) -> list[tuple[int, int, str]]:
+    """The words of `text` that carry its subject: first and past-the-last character, and term."""
+    found = ((m.start(), m.end(), terms(m[0])) for m in _WORD.finditer(text))
+    return [(start, end, cut[0]) for start, end, cut in found if cut and cut[0] not in _FUNCTION_WORDS]
+
+
 def telling_words(
     text: str,
     encoded: Encoded,
@@ -92,16 +98,14 @@ def telling_words(
     Words that a follow-up takes from the conversation count less: those past the character
     `focus`, and terms in `inherited`. A word that the embedder cut off is left out.
     """
-    found = [(m.start(), m.end(), terms(m[0])) for m in _WORD.finditer(text)]
-    found = [(a, b, cut) for a, b, cut in found if cut and cut[0] not in _FUNCTION_WORDS]
     words = []
-    for start, end, cut in found:
+    for start, end, term in content_words(text):
         rows = np.flatnonzero((encoded.spans[:, 0] >= start) & (encoded.spans[:, 1] <= end))
-        own = (focus is None or start < focus) and cut[0] not in inherited
+        own = (focus is None or start < focus) and term not in inherited
         if len(rows):
-            weight, count = idf(cut[0])
+            weight, count = idf(term)
             weight *= 1.0 if own else INHERITED_WEIGHT
-            words.append(Word(text[start:end], start, cut[0], weight, tuple(int(r) for r in rows), count == 0))
+            words.append(Word(text[start:end], start, term, weight, tuple(int(r) for r in rows), count == 0))
     return words
 
 

@@ -22,7 +22,10 @@ _SAME_NAME = 0.4  # similarity from which a name may be written in another way
 
 def missing_numbers(claim: str, evidence: str) -> frozenset[str]:
     """The numbers, in digits or spelled out, that `claim` states and `evidence` does not."""
-    return stated_numbers(claim) - stated_numbers(evidence)
+    claimed = stated_numbers(claim)
+    known = stated_numbers(evidence).union(*units(evidence).values())  # "70B" states "billion" as a unit
+    # The 4 of "4th" is no number of its own where the evidence says "fourth".
+    return frozenset(number for number in claimed - known if f"{number}th" not in claimed & known)
 
 
 def wrong_units(claim: str, evidence: str) -> list[str]:

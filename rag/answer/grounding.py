@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rag.answer.alignment import Idf
+from rag.answer.alignment import Idf, content_words
 from rag.answer.comparison import AGAINST, NEAREST, Claim, Comparer, Seen, denial, likeness, only
 from rag.answer.contradictions import missing_names, missing_numbers, wrong_units
 from rag.chunking import sentences
@@ -27,7 +27,9 @@ NUMBER_LEFT = 0.5  # ... does not state a number of the claim, or gives it anoth
 NAME_LEFT = 0.7  # ... does not mention a name of the claim
 NEGATED_LEFT = 0.5  # ... negates what the claim states, or the reverse
 _NEGATED = 0.4  # share of a claim's weight from which it counts as wholly negated
+UNREADABLE = "the embedder cannot read its words"
 _MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can carry a lone one; no tokenizer takes it
 
 
 class HasText(Protocol):
@@ -61,9 +63,12 @@ class Grounder:
         A number that the best piece does not state makes the sentence unsupported whatever its
         words say. A sentence without a telling word needs no support.
         """
-        claim, pieces = self._claim(sentence), [[piece.text] for piece in evidence]
-        if (known := _at_once(claim, pieces)) is not None:
+        text, pieces = _unmarked(sentence), [[_encodable(piece.text)] for piece in evidence]
+        if (known := _at_once(text, pieces)) is not None:
             return known
+        claim = self._comparer.claim(text)
+        if not claim.words:
+            return Support(0.0, False, None, UNREADABLE)
         seen = self._comparer.compare(claim, pieces)
         alone = [only(seen, row) for row in range(len(seen.texts))]
         return max((self._judge(claim, one, one.texts[0]) for one in alone), key=lambda support: support.score)
@@ -73,20 +78,23 @@ class Grounder:
 
         `best` is the index of the document whose sentence covers it best.
         """
+        documents = [_encodable(document) for document in documents]
         split = [[span.text for span in sentences(document)] for document in documents]
         whole = "\n".join(documents)
         found = []
-        for span in sentences(_MARKER.sub("", text)):
-            claim = self._claim(span.text)
-            found.append(_at_once(claim, split) or self._judge(claim, self._comparer.compare(claim, split), whole))
+        for span in sentences(_unmarked(text)):
+            known = _at_once(_unmarked(span.text), split)
+            found.append(known or self._together(self._comparer.claim(_unmarked(span.text)), split, whole))
         return min(found, key=lambda support: support.score, default=Support(1.0, True, None))
 
     def worthy(self, sentence: str) -> bool:
         """Whether a sentence claims anything that evidence could support."""
-        return bool(self._claim(sentence).words)
+        return bool(content_words(_unmarked(sentence)))
 
-    def _claim(self, sentence: str) -> Claim:
-        return self._comparer.claim(_MARKER.sub("", sentence).strip())
+    def _together(self, claim: Claim, documents: Sequence[Sequence[str]], whole: str) -> Support:
+        if not claim.words:
+            return Support(0.0, False, None, UNREADABLE)
+        return self._judge(claim, self._comparer.compare(claim, documents), whole)
 
     def _judge(self, claim: Claim, seen: Seen, whole: str) -> Support:
         """The score of a claim by the evidence seen, of which `whole` is the full text, and why it is not more."""
@@ -96,7 +104,7 @@ class Grounder:
         lean, against = self._comparer.direction(claim, seen, nearest)
         score = float(np.clip(score + lean, 0.0, 1.0))
         note = "its words are not covered by the evidence"
-        if lean <= AGAINST / 2:
+        if lean <= AGAINST / 4:
             note = f"the evidence points the other way than “{against}”"
         if (denied := min(1.0, denial(claim, seen, nearest) / _NEGATED)) > 0:
             score *= 1 - (1 - NEGATED_LEFT) * denied
@@ -112,13 +120,21 @@ class Grounder:
         return Support(score, True, best) if score >= SUPPORTED else Support(score, False, best, note)
 
 
-def _at_once(claim: Claim, documents: Sequence[Sequence[str]]) -> Support | None:
+def _unmarked(sentence: str) -> str:
+    return _encodable(_MARKER.sub("", sentence).strip())
+
+
+def _encodable(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _at_once(claim: str, documents: Sequence[Sequence[str]]) -> Support | None:
     """The verdict that needs no comparison: there is no evidence, nothing is claimed, or it stands there verbatim."""
-    if not claim.words and any(documents):
-        return Support(1.0, True, None)
     if not any(documents):
         return Support(0.0, False, None, "no passage is cited")
-    said = " ".join(claim.text.split())
+    if not content_words(claim):
+        return Support(1.0, True, None)
+    said = " ".join(claim.split())
     for index, document in enumerate(documents):
         if any(" ".join(text.split()) == said for text in document):
             return Support(1.0, True, index)

