@@ -12,7 +12,8 @@ from rag.settings import Settings
 EVIDENCE = [
     "TILDEv2 stores only the scores of tokens that appear in the expanded passages. This makes indexes that are 99% "
     "smaller than those of TILDE. It does not add to the query latency.",
-    "DeBERTa improves BERT and RoBERTa with disentangled attention. Each word has two vectors, for content and position.",
+    "DeBERTa improves BERT and RoBERTa with disentangled attention. Each word has two vectors, for content and "
+    "position.",
     "Vitamin D was not associated with a lower risk of infection in 1,200 adults.",
 ]
 SCORES = {
