@@ -17,6 +17,7 @@ from eval.rows import Retrieved, Row, SentenceMeasure
 from rag.answer.alignment import Idf
 from rag.answer.answer import Answer, Citation, RetrievedPassage, Sentence
 from rag.answer.grounding import Grounder
+from rag.answer.records import FROM_COUNT, FROM_RECORD
 from rag.answer.verify import ABSENCE, EMPTY
 from rag.chunking import sentences
 from rag.models.interfaces import Embedder
@@ -24,7 +25,7 @@ from rag.papers import Paper
 
 TEXTS = 10  # retrieved papers whose passages a row keeps
 # What the program says from its records or about its own search: no passage could support it.
-UNWORTHY = frozenset({EMPTY, ABSENCE, "from the listing's record", "counted in the library's records"})
+UNWORTHY = frozenset({EMPTY, ABSENCE, FROM_COUNT, FROM_RECORD})
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 

@@ -20,6 +20,8 @@ from rag.terms import terms
 SHOWN = 10  # papers in an answer that lists papers
 COUNTED = 5  # papers shown beside a count
 IDENTIFIED = 0.62  # coverage of the words that name a paper from which it counts as found
+# Notes of sentences that no passage has to support.
+FROM_RECORD, FROM_COUNT = "from the listing's record", "counted in the library's records"
 _MENTION_POOL = 5000
 _RECORD_WORDS = frozenset(
     term
@@ -83,7 +85,7 @@ def from_record(question: Question, evidence: Evidence) -> Draft | None:
         return refusal(f"The listing shows no {' and no '.join(unknown)} for “{lead.paper.title}”.")
     text = f"“{lead.paper.title}” {' and '.join(known)} [1]."
     reason = f"The listing shows no {' and no '.join(unknown)}." if unknown else ""
-    sentence = Sentence(text, (1,), 1.0, True, "from the listing's record")
+    sentence = Sentence(text, (1,), 1.0, True, FROM_RECORD)
     outcome: Outcome = "partial" if unknown else "answered"
     why = reason or "Answered from the paper's record in the listing."
     return Draft(f"{text} {reason}".strip(), outcome, why, (sentence,), (_citation(1, lead.paper),))
@@ -168,8 +170,8 @@ def _listed(question: Question, papers: Sequence[Paper], total: int, everything:
         for n, paper in enumerate(papers, 1)
     ]
     markers = tuple(range(1, len(papers) + 1))
-    counted = Sentence(heading, markers, 1.0, True, "counted in the library's records")
-    listed = tuple(Sentence(line, (n,), 1.0, True, "from the listing's record") for n, line in enumerate(lines, 1))
+    counted = Sentence(heading, markers, 1.0, True, FROM_COUNT)
+    listed = tuple(Sentence(line, (n,), 1.0, True, FROM_RECORD) for n, line in enumerate(lines, 1))
     citations = tuple(_citation(n, paper) for n, paper in enumerate(papers, 1))
     text = "\n".join((heading, *lines))
     return Draft(text, "answered", "Answered from the library's records.", (counted, *listed), citations)
