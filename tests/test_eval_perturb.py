@@ -422,12 +422,12 @@ def test_a_perturbation_that_nothing_is_eligible_for_has_no_figure() -> None:
 
 
 def test_a_blind_spot_is_named() -> None:
-    found = outcome("file", "role_swap", pairs((0.9, 0.9), (0.8, 0.8)), resamples=50)
+    found = outcome("file", "role_swap", pairs(*[(0.9, 0.9), (0.8, 0.8)] * 10), resamples=50)
     assert found["auroc"] == 0.5 < BLIND
     assert found["blind"]
-    assert blind_spots([found, outcome("file", "number", pairs((0.9, 0.1)), resamples=50)]) == [
-        "role swap in file (AUROC 0.50, n = 2)"
-    ]
+    others = [outcome("file", "number", pairs((0.9, 0.1)), resamples=50)]
+    others += [outcome("file", "unit", pairs((0.9, 0.9)), resamples=50)]  # one pair says nothing
+    assert blind_spots([found, *others]) == ["role swap in file (AUROC 0.50, n = 20)"]
 
 
 def test_a_word_score_sees_foreign_words_and_is_blind_to_order(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_kinds_turns_times_tokens_and_blind_spots_are_told() -> None:
     assert "Right answers 0.750 0.500 – –" in text
     assert "total 166 ms 12.3 s 4" in text
     assert "prompt 123,456" in text
-    assert "Blind spots, hardly seen or below what is wanted: role swap (scifact, 0.580)." in text
+    assert "Hardly seen, or seen less than is wanted: role swap (scifact 0.580)." in text
     assert "refuse all scifact Answerable questions refused 0.080 1.000 ✓ yes" in text
 
 

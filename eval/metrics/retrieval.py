@@ -32,10 +32,10 @@ MEASURES = {
     "ndcg@10": _NDCG,
 }
 _TITLES = {
-    "hit@1": "a gold {} first",
-    "hit@5": "a gold {} among the first 5",
-    "recall@5": "share of gold {}s among the first 5",
-    "recall@10": "share of gold {}s among the first 10",
+    "hit@1": "A gold {} first",
+    "hit@5": "A gold {} among the first 5",
+    "recall@5": "Share of gold {}s among the first 5",
+    "recall@10": "Share of gold {}s among the first 10",
     "mrr@10": "MRR@10 of gold {}s",
     "ndcg@10": "nDCG@10 of gold {}s",
 }
@@ -157,7 +157,7 @@ def _metrics() -> tuple[Metric, ...]:
         for level, item, group, ranks_of in levels
         for name, title in _TITLES.items()
     ]
-    title = f"every gold paper among the first {_ALL_AT}"
+    title = f"Every gold paper among the first {_ALL_AT}"
     every = Metric(f"paper_all_gold@{_ALL_AT}", title, found[0].group, _all_gold, binary=True)
     return (*found[:2], every, *found[2:])
 

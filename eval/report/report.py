@@ -41,7 +41,7 @@ def run_report(summary: Values, rows: Sequence[Row]) -> str:
         grounding_group=figures.get("faithfulness", {}).get("group"),
         agreement=summary.get("agreement"),
         perturbations=summary.get("perturbations"),
-        blind=[spoilt for spoilt in summary.get("perturbations") or () if spoilt["blind"] or spoilt["ok"] is False],
+        blind=_blind(summary.get("perturbations") or ()),
         bots=summary.get("bots"),
         curves=_curves(summary.get("curves") or {}),
         types=_by_type(summary.get("by_type") or {}, figures),
@@ -103,6 +103,15 @@ def verdict(difference: Values) -> str:
 
 
 # --- what the templates show --------------------------------------------------------------------
+
+
+def _blind(perturbations: Sequence[Values]) -> list[tuple[str, list[Values]]]:
+    """What the score hardly sees or sees less than is wanted: each perturbation with the files where that is so."""
+    found: dict[str, list[Values]] = {}
+    for spoilt in perturbations:
+        if spoilt["ok"] is False or spoilt["blind"]:
+            found.setdefault(str(spoilt["perturbation"]).replace("_", " "), []).append(spoilt)
+    return list(found.items())
 
 
 def _threshold(manifest: Values) -> float:

@@ -155,11 +155,14 @@ def _frames(paper: Paper) -> set[str]:
 
 
 def _document(paper: Paper, claim: str) -> str:
-    """A paper as evidence: title and abstract; its date only where the claim speaks of that year."""
+    """A paper as evidence: title and abstract; its date only where the claim speaks of that year.
+
+    An empty line keeps the title from running into the first sentence, which would then not be verbatim.
+    """
     published = paper.published
     years = set(_YEAR.findall(claim))
-    dated = f"Published on {published.day} {published:%B} {published.year}.\n" if published else ""
-    return f"{paper.title}\n{dated if published and str(published.year) in years else ''}{paper.abstract}"
+    dated = f"Published on {published.day} {published:%B} {published.year}.\n\n" if published else ""
+    return f"{paper.title}\n\n{dated if published and str(published.year) in years else ''}{paper.abstract}"
 
 
 def _said(answer: Answer) -> str:

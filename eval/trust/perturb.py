@@ -79,8 +79,8 @@ def outcome(file: str, name: str, pairs: Sequence[Pair], resamples: int = RESAMP
 
     `drop` is the share of pairs whose score falls; `caught`, of those that counted as supported,
     the share that no longer does. `ok` says whether the target is reached, None without a target
-    or with fewer than ENOUGH pairs; `blind`, whether the score hardly sees the edit. `by_form` has n, AUROC and
-    drop for each way in which the edit was made.
+    or with fewer than ENOUGH pairs; `blind`, whether the score hardly sees the edit, in ENOUGH
+    pairs. `by_form` has n, AUROC and drop for each way in which the edit was made.
     """
     value = _auroc(pairs)
     target = TARGETS.get(name)
@@ -101,7 +101,7 @@ def outcome(file: str, name: str, pairs: Sequence[Pair], resamples: int = RESAMP
         "caught": _share([pair.edited < SUPPORTED for pair in passed]),
         "target": target,
         "ok": None if value is None or target is None or len(pairs) < ENOUGH else value >= target,
-        "blind": value is not None and value < BLIND,
+        "blind": value is not None and len(pairs) >= ENOUGH and value < BLIND,
         "by_form": {form: _form([pair for pair in pairs if pair.edit.form == form]) for form in forms},
     }
 
