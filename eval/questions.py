@@ -78,7 +78,13 @@ def question_set(name_or_path: str | Path, qrels: str = "test") -> list[GoldQues
     Raises:
         SourceError: as `read_questions`.
     """
-    return read_questions(question_path(name_or_path), qrels)
+    path = question_path(name_or_path)
+    if not path.exists():
+        raise SourceError(
+            f"Cannot read {path}: there is no such file or folder.",
+            f"Give a file, a BEIR folder, or one of: {', '.join(BUNDLED)}.",
+        )
+    return read_questions(path, qrels)
 
 
 def read_questions(path: Path, qrels: str = "test") -> list[GoldQuestion]:

@@ -13,6 +13,7 @@ import typer
 
 from rag import cli_trust
 from rag.cli_common import Json, failures, settings
+from rag.errors import SettingsError, SourceError
 
 app = typer.Typer(help="Measure answers: run, score, compare, gate.", no_args_is_help=True)
 
@@ -97,7 +98,10 @@ def gate(
         if save_baseline:
             _wrote(gates.save_baseline(folder, baseline), json_output)
             return
-        found = gates.gate(folder, baseline or gates.BASELINE, policy or gates.POLICY)
+        try:
+            found = gates.gate(folder, baseline or gates.BASELINE, policy or gates.POLICY)
+        except SourceError as error:  # exit 1 says that the run is worse
+            raise SettingsError(error.message, error.remedy) from None
         put(found, json_output, lambda: show_gate(found))
         if not found["ok"]:
             raise typer.Exit(1)

@@ -108,7 +108,8 @@ def import_feedback(
             return entry.id in ids if ids or json_output else _confirmed(entry)
 
         found: dict[str, Any] = {"file": str(file), "added": import_confirmed(home / FEEDBACK, file, confirm)}
-        put(found, json_output, lambda: typer.echo(f"{found['added']} questions added to {file}"))
+        none = "" if (home / FEEDBACK).is_file() else ". No judgements yet: they come from the buttons under an answer."
+        put(found, json_output, lambda: typer.echo(f"{found['added']} questions added to {file}{none}"))
 
 
 def _confirmed(entry: Feedback) -> bool:

@@ -83,6 +83,7 @@ def show_gate(found: Values) -> None:
         out.print(Text.assemble((f"{mark:<8}", style), line), soft_wrap=True)
     for note in found["notes"]:
         _note(note)
+    out.print("The gate is passed." if found["ok"] else "The gate is not passed.")
 
 
 def show_files(found: Values) -> None:

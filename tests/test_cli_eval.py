@@ -272,9 +272,9 @@ def test_the_gate_lets_a_run_pass_that_is_as_good_and_stops_a_worse_one(good: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["gate", "RUN", "--baseline", "absent.json"], 1, "There is no baseline absent.json"),
+        (["gate", "RUN", "--baseline", "absent.json"], 2, "There is no baseline absent.json"),
         (["gate", "RUN", "--save-baseline"], 2, "Give --baseline FILE"),
-        (["gate", "absent", "--baseline", "absent.json"], 1, "absent"),
+        (["gate", "absent", "--baseline", "absent.json"], 2, "absent"),
         (["score", "absent"], 1, "no run folder"),
         (["compare", "RUN", "absent"], 1, "no run folder"),
         (["perturb"], 2, "nothing to spoil"),

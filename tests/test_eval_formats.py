@@ -400,12 +400,32 @@ class TestRagas:
                 "qid": "q1",
                 "user_input": "How much smaller?",
                 "response": "99% [1].",
+                "refused": False,
                 "retrieved_contexts": ["In the context."],
                 "reference": "99 %",
                 "reference_contexts": ["99% smaller."],
             },
-            {"qid": "q2", "user_input": "How much smaller?", "response": "", "retrieved_contexts": []},
+            {
+                "qid": "q2",
+                "user_input": "How much smaller?",
+                "response": "",
+                "refused": False,
+                "retrieved_contexts": [],
+            },
         ]
+
+    def test_a_refusal_and_a_quote_come_back_as_what_they_are(self, tmp_path: Path) -> None:
+        said = SentenceMeasure(text="It is 99% smaller.", worthy=True, markers=(1,))
+        framed = {"answer": "“Title” (May 2024): “It is 99% smaller.” [1]", "outcome": "answered"}
+        found = (Retrieved(paper_id="a", title="A", score=0.9, text="A passage."),)
+        whole = {"a": "A passage. It is 99% smaller."}
+        quoted = Row(gold=gold(), answer=framed, sentences=(said,), retrieved=found, abstracts=whole)
+        refused = Row(gold=gold(qid="q2"), answer={"answer": "The papers do not answer that.", "outcome": "refused"})
+        write_jsonl(tmp_path / "out.jsonl", ragas_records([quoted, refused]))
+        one, other = rows_from_ragas(read_ragas(tmp_path / "out.jsonl"), measured)
+        assert (one.text, one.outcome) == ("It is 99% smaller.", "answered")
+        assert [item.text for item in one.retrieved] == ["A passage. It is 99% smaller."]
+        assert (other.outcome, other.sentences) == ("refused", ())
 
     def test_what_goes_out_comes_in_again(self, tmp_path: Path) -> None:
         rows = list(rows_from_ragas(read_ragas(jsonl(tmp_path / "r.jsonl", RAGAS, RAGAS)), measured))

@@ -384,7 +384,7 @@ def test_a_baseline_of_another_version_is_a_clear_error(tmp_path: Path) -> None:
     [
         ({"hashes": {**manifest().hashes, "questions": "other"}}, "different questions"),
         ({"finished": False}, "not finished"),
-        ({"questions": {"file": "dev.jsonl", "n": 25}}, r"not finished \(24 of 25 questions\)"),
+        ({"finished": False, "questions": {"file": "dev.jsonl", "n": 25}}, r"not finished \(24 of 25 questions\)"),
         ({"grounding": {"version": "0", "threshold": 0.1}}, "measured with grounding 0"),
     ],
 )
@@ -496,6 +496,12 @@ def test_runs_of_different_questions_are_not_compared(tmp_path: Path) -> None:
     c = run_folder(tmp_path / "c", [row("x", asked=gold("else"))])
     with pytest.raises(SettingsError, match="no question in common"):
         compare_runs(a.path, c.path, resamples=FEW)
+
+
+def test_a_finished_run_that_lost_rows_is_not_scored(tmp_path: Path) -> None:
+    cut = run_folder(tmp_path / "cut", good(3), questions={"file": "dev.jsonl", "n": 60})
+    with pytest.raises(SourceError, match="holds 3 of the 60 rows of a finished run"):
+        eval.runs.score.score(cut.path)
 
 
 # --- other tools' files ------------------------------------------------------------------------

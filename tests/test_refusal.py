@@ -150,7 +150,7 @@ class TestSignals:
 
     def test_relevance_is_coverage_and_half_the_cosine(self) -> None:
         signals = relevance(question("do animals sleep?"), self.found(0.6, 0.3))
-        assert signals == {"coverage": 0.6, "cosine": 0.3, "relevance": 0.75}
+        assert signals == {"coverage": 0.6, "cosine": 0.3, "relevance": 0.75, "confidence": 0.5}
 
     def test_below_the_floor_is_refused_and_above_is_not(self) -> None:
         assert hopeless(question("do animals sleep?"), self.found(0.1, 0.1)) is not None

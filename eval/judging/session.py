@@ -42,6 +42,10 @@ def judge_all(
         raise SettingsError("There is nothing to judge.", "Give a run folder, --data FILE, or both.")
     rows = load_run(run)[1] if run else []
     files = [(path, read_labelled(path)) for path in data]
+    if kind == "openai" and not (settings.openai_base_url or settings.openai_api_key):
+        raise SettingsError(
+            "The judge needs an endpoint.", "Set OPENAI_BASE_URL or OPENAI_API_KEY, or use --with local."
+        )
     generator, budget = make_generator(settings, kind), context_budget(settings, kind)
     grounder_for = grounders(load_embedder(settings))
     with JudgeCache(settings.home / CACHE) as cache:

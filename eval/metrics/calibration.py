@@ -23,7 +23,7 @@ MOST_RISK = 0.05
 
 _TITLES = {
     "aurc": "Area under the risk-coverage curve",
-    "e_aurc": "That area beyond the best order's",
+    "e_aurc": "That area beyond the least possible",
     "coverage_at_risk": "Coverage at 5 % risk",
     "ece": "Expected calibration error",
     "brier": "Brier score",

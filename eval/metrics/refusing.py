@@ -55,7 +55,7 @@ REFUSAL_METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "wrong_on_unanswerable",
-        "Unanswerable questions answered as if they were",
+        "Unanswerable questions answered all the same",
         GROUP,
         _wrong_on_unanswerable,
         higher_is_better=False,

@@ -126,7 +126,10 @@ class RunFolder:
         if begun is None:
             self.begin_new(wanted)
             return wanted
-        if differing := wanted.differences(begun):
+        if (differing := wanted.differences(begun)) and not self.rows():  # it failed before its first answer
+            self.write_manifest(wanted)
+            return wanted
+        if differing:
             raise SettingsError(
                 f"{self.path} holds another run: its {', '.join(differing)} differ{'s' * (len(differing) == 1)}.",
                 "Choose another folder with --out, or run with what that run was begun with.",

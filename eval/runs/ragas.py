@@ -26,6 +26,7 @@ class RagasRecord(RagasQuestion):
 
     response: str
     retrieved_contexts: tuple[str, ...]
+    refused: bool = False
 
 
 _RECORD = TypeAdapter(RagasRecord)
@@ -53,33 +54,46 @@ def read_ragas(path: Path) -> list[tuple[GoldQuestion, RagasRecord]]:
 def rows_from_ragas(records: Iterable[tuple[GoldQuestion, RagasRecord]], measure: MeasureText) -> Iterator[Row]:
     """Rows of a system that does not cite in our way: what needs citations, titles or times is not eligible.
 
-    A blank response is a refusal: the system had nothing to say.
+    A blank response, or one that the record calls `refused`, is a refusal.
     """
     for gold, record in records:
-        outcome = "answered" if record.response.strip() else "refused"
+        outcome = "refused" if record.refused or not record.response.strip() else "answered"
         answer: dict[str, Any] = {"question": gold.question, "answer": record.response, "outcome": outcome}
         contexts = record.retrieved_contexts
         retrieved = tuple(
             Retrieved(paper_id=f"context-{rank}", title="", score=1 / rank, text=text)
             for rank, text in enumerate(contexts, 1)
         )
-        yield Row(gold=gold, answer=answer, retrieved=retrieved, sentences=measure(record.response, contexts))
+        sentences = measure(record.response, contexts) if outcome == "answered" else ()
+        yield Row(gold=gold, answer=answer, retrieved=retrieved, sentences=sentences)
 
 
 def ragas_records(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """One record a row, with its `qid`; `retrieved_contexts` are the passages that the answer could draw on.
+    """One record a row, with its `qid`; `retrieved_contexts` are what the answer could draw on: the whole
+    abstracts, where the row has them, else the passages.
 
     A question that failed has an empty response. Earlier turns are not in it: a record is one turn.
     """
     return [_record(row) for row in rows]
 
 
+def _response(row: Row) -> str:
+    """What the answer claims, without markers and without the frames that stand around quotes."""
+    said = " ".join(sentence.text for sentence in row.sentences)
+    return row.text if row.refused or not said else said
+
+
 def _record(row: Row) -> dict[str, Any]:
     record: dict[str, Any] = {
         "qid": row.gold.qid,
         "user_input": row.gold.question,
-        "response": row.text,
-        "retrieved_contexts": [item.text for item in row.retrieved if item.text is not None and item.left_out is None],
+        "response": _response(row),
+        "refused": row.refused,
+        "retrieved_contexts": [
+            row.abstracts.get(item.paper_id, item.text)
+            for item in row.retrieved
+            if item.text is not None and item.left_out is None
+        ],
     }
     if row.gold.gold_answer:
         record["reference"] = row.gold.gold_answer

@@ -20,6 +20,7 @@ from rag.answer.pipeline import Paperchat
 from rag.errors import EndpointError, PaperchatError, QuestionError
 from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder
+from rag.papers import normalised_title
 from rag.settings import Settings
 
 GIVE_UP = 3  # endpoint failures in a row, at the very start, after which the run is not worth going on
@@ -70,6 +71,7 @@ def run(settings: Settings, order: Order, progress: Progress, tell: Tell) -> Run
     embedder = load_embedder(settings)
     with closing(Paperchat(settings, embedder=embedder, clock=lambda: day)) as engine:
         wanted = manifest_of(engine, embedder, kind, source, every, len(questions), order.seed, now)
+        _tell_strangers(engine, questions, tell)
         with folder.locked():
             manifest = folder.begin(wanted)
             left = _left(folder, questions, tell)
@@ -143,6 +145,15 @@ def _asking(engine: Paperchat, embedder: Embedder, kind: AnswererKind) -> Ask:
         return measurer.row(gold, engine.ask(gold.question, gold.history, answerer=kind))
 
     return ask
+
+
+def _tell_strangers(engine: Paperchat, questions: Sequence[GoldQuestion], tell: Tell) -> None:
+    """Say how many gold papers the library lacks: their questions can only fail."""
+    titles = {title for gold in questions if gold.answerable for title in gold.gold_titles}
+    known = engine.library.papers_titled([normalised_title(title) for title in titles])
+    strangers = sorted(title for title in titles if normalised_title(title) not in known)
+    if strangers:
+        tell(f"The library lacks {len(strangers)} of {len(titles)} gold papers, “{strangers[0]}” for one.")
 
 
 def _warm(engine: Paperchat, gold: GoldQuestion, kind: AnswererKind) -> None:

@@ -19,7 +19,7 @@ from eval.metrics.retrieval import RETRIEVAL_METRICS, run_of
 from eval.metrics.statistics import figure, parts
 from eval.report.report import run_report, write_report
 from eval.rows import SCHEMA, Row
-from eval.runs.folder import Manifest, RunFolder, spare_runs
+from eval.runs.folder import ROWS, Manifest, RunFolder, spare_runs
 from eval.runs.junit import junit_xml
 from eval.runs.manifest import grounding_of_now
 from eval.runs.verdicts import exact_verdicts
@@ -52,6 +52,12 @@ def load_run(path: Path) -> tuple[Manifest, list[Row]]:
         )
     if not rows:
         raise SourceError(f"The run in {path} holds no row.", "Go on with it: `paperchat eval run --out` that folder.")
+    asked = manifest.questions.get("n")
+    if manifest.finished and len(rows) != asked:
+        raise SourceError(
+            f"{folder.file(ROWS)} holds {len(rows)} of the {asked} rows of a finished run.",
+            "It was cut or changed: restore it, or run again into another folder.",
+        )
     return manifest, rows
 
 
