@@ -20,7 +20,6 @@ from run_folders import PAPERS, contents, manifest, run_folder, small_library
 from stub_endpoint import answer, endpoint
 from typer.testing import CliRunner, Result
 
-import rag.models.embedder
 from eval.questions import read_questions
 from eval.rows import Row
 from eval.runs.folder import RunFolder
@@ -74,18 +73,10 @@ def bad(tmp_path: Path) -> Path:
 def words_only(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     """No model: words that are equal have equal vectors."""
     embedder = HashEmbedder()
-    for module in (rag.models.embedder, *(sys.modules[name] for name in loaded())):
-        monkeypatch.setattr(module, "load_embedder", lambda settings: embedder)
+    users = ("rag.models.embedder", "eval.judging.session", "eval.runs.exchange", "eval.runs.run", "eval.trust.spoil")
+    for module in users:
+        monkeypatch.setattr(f"{module}.load_embedder", lambda settings: embedder)
     return embedder
-
-
-def loaded() -> list[str]:
-    import eval.judging.session
-    import eval.runs.exchange
-    import eval.runs.run
-    import eval.trust.spoil  # noqa: F401
-
-    return ["eval.judging.session", "eval.runs.exchange", "eval.runs.run", "eval.trust.spoil"]
 
 
 # --- help --------------------------------------------------------------------------------------

@@ -9,14 +9,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from library_helpers import HashEmbedder
 from scipy.stats import mannwhitneyu
 
 from eval.formats.labelled import LabelledItem, read_labelled
 from eval.metrics.auroc import auroc, auroc_interval, balanced_accuracy, balanced_accuracy_interval, scored
-from eval.trust.recent import Recent
 from eval.trust.validate import agreement, grounders, remembering_grounders, report, validate_metric
 from rag.answer.grounding import GROUNDING_VERSION, SUPPORTED, Support
 from rag.errors import SourceError
@@ -254,26 +253,6 @@ def test_the_report_names_the_score_that_was_measured() -> None:
 
 
 # --- the product's own score ---------------------------------------------------------------------------------
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12), st.integers(1, 4))
-def test_a_remembering_embedder_says_what_the_embedder_says(texts: list[str], size: int) -> None:
-    plain, recent = HashEmbedder(), Recent(HashEmbedder(), size)
-    for query in (False, True, False):
-        for ours, theirs in zip(recent.encode(texts, query=query), plain.encode(texts), strict=True):
-            assert np.array_equal(ours.vector, theirs.vector)
-
-
-def test_what_was_seen_just_now_is_not_encoded_again() -> None:
-    inner = HashEmbedder()
-    recent = Recent(inner, 2)
-    recent.encode(["a", "b"])
-    recent.encode(["b", "a"])
-    assert inner.encoded_texts == 2
-    recent.encode(["c"])
-    recent.encode(["b"])
-    assert inner.encoded_texts == 4
 
 
 def test_remembering_changes_no_score() -> None:

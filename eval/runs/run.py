@@ -23,7 +23,7 @@ from rag.models.interfaces import Embedder
 from rag.papers import normalised_title
 from rag.settings import Settings
 
-GIVE_UP = 3  # endpoint failures in a row, at the very start, after which the run is not worth going on
+GIVE_UP = 3  # endpoint failures in a row after which the run is not worth going on
 
 Ask = Callable[[GoldQuestion], Row]
 Progress = Callable[[int, int], None]

@@ -20,7 +20,6 @@ from eval.metrics.auroc import (
     scored,
 )
 from eval.metrics.resampling import RESAMPLES
-from eval.trust.recent import Recent
 from rag.answer.alignment import Idf, idf_of
 from rag.answer.grounding import GROUNDING_VERSION, SUPPORTED, Grounder, Support
 from rag.models.interfaces import Embedder
@@ -58,8 +57,7 @@ def grounders(embedder: Embedder) -> GrounderFor:
 
 def remembering_grounders(embedder: Embedder) -> GrounderFor:
     """The same score, faster where texts recur, as they do under edits; no use for timing it."""
-    kept = Recent(embedder)
-    return lambda texts: Grounder(idf_of(texts), kept)
+    return lambda texts: Grounder(idf_of(texts), embedder)
 
 
 def grounder_of(items: Iterable[LabelledItem], grounder_for: GrounderFor) -> TextSupport:

@@ -109,14 +109,11 @@ class Comparer:
 
     def _encoded(self, texts: Sequence[str]) -> list[Encoded]:
         """Encodings, kept: the sentences of one answer are held against the same passages."""
-        kept = self._kept
+        # A new dictionary each time: another thread may be reading the old one.
+        kept = self._kept if len(self._kept) + len(texts) <= _KEPT else {}
         new = [text for text in dict.fromkeys(texts) if text not in kept]
         if new:
-            kept = {} if len(kept) + len(new) > _KEPT else dict(kept)
-            kept.update(zip(new, self._embedder.encode(new), strict=True))
-            missing = [text for text in dict.fromkeys(texts) if text not in kept]
-            kept.update(zip(missing, self._embedder.encode(missing), strict=True))
-            self._kept = kept
+            kept = self._kept = kept | dict(zip(new, self._embedder.encode(new), strict=True))
         return [kept[text] for text in texts]
 
 
