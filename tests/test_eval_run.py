@@ -17,7 +17,6 @@ from metric_rows import gold, row
 from run_folders import PAPERS, contents, manifest, run_folder, small_library
 
 import eval.runs.run
-from eval.formats.whole import write_whole
 from eval.questions import GoldQuestion
 from eval.rows import Row
 from eval.runs.folder import MANIFEST, ROWS, RunFolder
@@ -30,6 +29,7 @@ from rag.answer.grounding import Support
 from rag.answer.pipeline import Paperchat
 from rag.answer.verify import ABSENCE
 from rag.errors import EndpointBusyError, EndpointError, QuestionError, SettingsError, SourceError
+from rag.files import write_whole
 from rag.papers import Filters, Paper, Passage
 from rag.settings import Settings
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.formats.whole import write_whole
 from eval.metrics.correctness import is_correct
 from eval.report.page import number, render
 from eval.report.plots import reliability, risk_coverage
 from eval.report.worst import Complaint, complaints, is_gold, worst
 from eval.rows import Row
+from rag.files import write_whole
 
 HEADLINE = ("right", "faithfulness", "citation_recall", "refusal_f1", "paper_hit@5")
 SHOWN = 20  # of the worst answers
@@ -49,6 +49,7 @@ def run_report(summary: Values, rows: Sequence[Row]) -> str:
         latency=latency,
         slowest=max((time["p95"] for time in latency.values()), default=0.0) or 1.0,
         tokens=summary.get("tokens") or {},
+        words=summary.get("words") or {},
         threshold=_threshold(manifest),
         n_bad=len(bad),
         worst=[_bad_answer(row, wrong) for row, wrong in bad[:SHOWN]],

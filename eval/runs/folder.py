@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.formats.jsonl import UniqueIds, bad_line, reasons
-from eval.formats.whole import write_whole
 from eval.rows import SCHEMA, Row
 from rag.errors import SettingsError, SourceError
+from rag.files import write_whole
 
 ROWS = "run.jsonl"
 MANIFEST = "manifest.json"

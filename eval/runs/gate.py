@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.formats.whole import write_whole
 from eval.metrics.figures import Metric, Part
 from eval.metrics.resampling import RESAMPLES
 from eval.metrics.statistics import compare_parts, parts, with_holm
@@ -20,6 +19,7 @@ from eval.runs.junit import junit_xml
 from eval.runs.score import JUNIT, METRICS, load_run
 from eval.runs.verdicts import Verdict, exact_verdicts, gated_verdict
 from rag.errors import SettingsError, SourceError
+from rag.files import write_whole
 
 DATA = Path(__file__).parents[1] / "data"
 POLICY, BASELINE = DATA / "gate.toml", DATA / "baseline_dev.json"
