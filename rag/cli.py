@@ -16,7 +16,7 @@ from rag.cli_common import SOME_FAILED, Json, failures, settings
 from rag.errors import PaperchatError
 
 if TYPE_CHECKING:
-    from rag.answer.answer import Turn
+    from rag.answer.answer import Answer, Turn
     from rag.answer.pipeline import Paperchat
     from rag.ingest import IngestReport
 
@@ -39,8 +39,15 @@ Batch = Annotated[
     typer.Option(help="JSONL file of {qid, question, history}: a JSON line out for each; - reads standard input."),
 ]
 Answerer = Annotated[
-    Literal["quotes", "openai", "local"] | None,
+    Literal["auto", "quotes", "openai", "local"] | None,
     typer.Option(help="Who writes the answer; default as configured."),
+]
+Style = Annotated[
+    Literal["standard", "short", "detailed", "plain", "bullets"] | None,
+    typer.Option(help="How the answer is written; plain language needs a language model."),
+]
+Export = Annotated[
+    Path | None, typer.Option(help="Write the answer with its citations to a file: .md, .bib or .json.", metavar="FILE")
 ]
 
 
@@ -102,27 +109,38 @@ def ask(
     question: Question = None,
     answerer: Answerer = None,
     history: History = None,
+    style: Style = None,
     batch: Batch = None,
+    export: Export = None,
     json_output: Json = False,
 ) -> None:
     """Ask a question: the answer, and below it every cited paper's title, date and sentence."""
     from rag.batch import Asked, print_json, run_batch
+    from rag.export import export_form, write_export
     from rag.show import show_answer
 
     _one_of(question, batch, history)
+    if batch is not None and export is not None:
+        raise typer.BadParameter("A batch has its own output.", param_hint="--export")
     with failures(json_output or batch is not None), _engine() as engine:
         if batch is not None:
 
-            def answer(asked: Asked) -> dict[str, Any]:
-                return engine.ask(asked.question, asked.history, answerer=answerer).as_dict()
+            def one(asked: Asked) -> dict[str, Any]:
+                return engine.ask(asked.question, asked.history, answerer=answerer, style=style).as_dict()
 
-            _end(run_batch(batch, answer))
+            _end(run_batch(batch, one))
             return
+        if export is not None:
+            export_form(export)  # a wrong name is told before anything is asked
         text, turns = question or "", _turns(history)
+        answer: Answer | None
         if json_output:
-            print_json(engine.ask(text, turns, answerer=answerer).as_dict())
+            answer = engine.ask(text, turns, answerer=answerer, style=style)
+            print_json(answer.as_dict())
         else:
-            show_answer(engine.stream(text, turns, answerer=answerer), text)
+            answer = show_answer(engine.stream(text, turns, answerer=answerer, style=style), text)
+        if export is not None and answer is not None:
+            write_export(answer, export)
 
 
 @app.command()
@@ -155,7 +173,7 @@ def retrieve(
 
 
 @app.command()
-def chat(answerer: Answerer = None) -> None:
+def chat(answerer: Answerer = None, style: Style = None) -> None:
     """Talk in the terminal: follow-up questions know what was said. An empty line or Ctrl-D ends it."""
     from rag.answer.answer import Turn
     from rag.show import show_answer, show_error
@@ -164,7 +182,7 @@ def chat(answerer: Answerer = None) -> None:
     with failures(False), _engine() as engine:
         while question := _read_question():
             try:
-                answer = show_answer(engine.stream(question, turns, answerer=answerer), question)
+                answer = show_answer(engine.stream(question, turns, answerer=answerer, style=style), question)
             except KeyboardInterrupt:
                 typer.echo("\n(stopped)", err=True)
                 continue

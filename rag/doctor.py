@@ -130,10 +130,10 @@ def _network(settings: Settings) -> Check:
     """Which host each role talks to: the question a careful user asks first."""
     roles = {"search": "this process", "reranking": "this process", "answers": "this process"}
     url = settings.openai_base_url
-    if settings.effective_answerer == "openai":
+    if settings.effective_answerer in ("openai", "auto"):
         roles["answers"] = f"{url.host}:{url.port}" if url else "OpenAI's own endpoint, as no OPENAI_BASE_URL is set"
     text = ", ".join(f"{role}: {place}" for role, place in roles.items())
-    if settings.effective_answerer != "openai":
+    if settings.effective_answerer not in ("openai", "auto"):
         return Check("network", "ok", f"Nothing leaves this machine ({text})")
     if url is None and settings.openai_api_key is None:
         remedy = "Set OPENAI_BASE_URL or OPENAI_API_KEY, or PAPERCHAT_ANSWERER=quotes."

@@ -22,6 +22,7 @@ from rag.errors import SettingsError
 PREFIX = "PAPERCHAT_"
 DOTENV = ".env"
 AnswererName = Literal["auto", "quotes", "openai", "local"]
+Style = Literal["standard", "short", "detailed", "plain", "bullets"]
 
 
 class Settings(BaseSettings):
@@ -38,6 +39,19 @@ class Settings(BaseSettings):
     answerer: AnswererName = Field(
         default="auto",
         description="Who writes the answer: quotes, openai, local, or auto (openai if configured, else quotes).",
+    )
+    routing: bool = Field(
+        default=True,
+        description="With auto and an endpoint, facts are quoted at once; false sends every question to the model.",
+    )
+    style: Style = Field(
+        default="standard", description="How answers are written: standard, short, detailed, plain or bullets."
+    )
+    samples: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="How many more answers to sample from a language model to judge its certainty; 0 saves the time.",
     )
     openai_base_url: AnyHttpUrl | None = Field(
         default=None,
@@ -100,11 +114,13 @@ class Settings(BaseSettings):
         return self.home / "library"
 
     @property
-    def effective_answerer(self) -> Literal["quotes", "openai", "local"]:
-        """`auto` resolved: the endpoint when a URL or a key is set, else quotes."""
+    def effective_answerer(self) -> AnswererName:
+        """`auto` resolved as far as settings can: quotes without an endpoint, the endpoint without routing."""
         if self.answerer != "auto":
             return self.answerer
-        return "openai" if self.openai_base_url or self.openai_api_key else "quotes"
+        if not (self.openai_base_url or self.openai_api_key):
+            return "quotes"
+        return "auto" if self.routing else "openai"
 
 
 def load_settings() -> Settings:

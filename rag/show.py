@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from rag.answer.answer import Answer, Citation, Event, Finished, Searched, TextDelta
+from rag.answer.explained import level_in_words
 from rag.errors import PaperchatError
 from rag.papers import Paper
 
@@ -77,8 +78,8 @@ def _show_search(out: Console, question: str, searched: Searched) -> None:
 
 def _show_evidence(out: Console, answer: Answer) -> None:
     out.print()
-    if answer.reason and answer.outcome != "answered" and answer.reason not in answer.answer:
-        _note(out, answer.reason)
+    why = "" if answer.reason in answer.answer else answer.reason
+    _note(out, " ".join(part for part in (f"{level_in_words(answer)}.", why, answer.route) if part))
     for sentence in answer.sentences:
         if not sentence.supported:
             _note(out, f"Not supported by its source: {sentence.text} {sentence.note}".rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,19 +18,28 @@ class ScriptedGenerator:
     """Takes its outputs from a queue; a callable gets the messages, so that it can cite their ids.
 
     Text is streamed in pieces of `piece` characters. `taken` counts the pieces that were asked
-    for, `closed` the streams that were closed before their end.
+    for, `closed` the streams that were closed before their end. `structured` says whether it
+    takes a JSON schema. Once `cancelled` is set it writes nothing more.
     """
 
     outputs: list[Output] = field(default_factory=list)
     model: str = "scripted"
     piece: int = 4
     finish_reason: str = "stop"
+    structured: bool = False
     calls: list[list[Message]] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
     taken: int = 0
     closed: int = 0
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int, **options: Any) -> Iterator[Piece]:
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        cancelled: threading.Event | None = None,
+        **options: Any,
+    ) -> Iterator[Piece]:
         """The next output of the queue."""
         self.calls.append(list(messages))
         self.options.append({"max_tokens": max_tokens, **options})
@@ -38,20 +48,23 @@ class ScriptedGenerator:
             output = output(messages)
         if isinstance(output, Exception):
             raise output
-        return self._pieces(output)
+        return self._pieces(output, cancelled or threading.Event())
 
-    def _pieces(self, output: str | Sequence[Piece]) -> Iterator[Piece]:
+    def _pieces(self, output: str | Sequence[Piece], cancelled: threading.Event) -> Iterator[Piece]:
         try:
-            if isinstance(output, str):
-                for start in range(0, len(output), self.piece):
-                    self.taken += 1
-                    yield Piece(output[start : start + self.piece])
-                yield Piece(finish_reason=self.finish_reason, usage={"prompt_tokens": 3, "completion_tokens": 2})
-            else:
-                yield from output
+            for piece in self._cut(output) if isinstance(output, str) else output:
+                if cancelled.is_set():
+                    return
+                yield piece
         except GeneratorExit:
             self.closed += 1
             raise
+
+    def _cut(self, output: str) -> Iterator[Piece]:
+        for start in range(0, len(output), self.piece):
+            self.taken += 1
+            yield Piece(output[start : start + self.piece])
+        yield Piece(finish_reason=self.finish_reason, usage={"prompt_tokens": 3, "completion_tokens": 2})
 
 
 def id_of(messages: Sequence[Message], text: str) -> str:

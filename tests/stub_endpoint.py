@@ -16,8 +16,8 @@ from typing import Any
 class Reply:
     """One HTTP answer, sent in parts with a pause after each.
 
-    `hang` keeps the connection open without another byte afterwards; `cut` closes it without
-    the end that its transfer encoding asks for.
+    `silent` keeps the connection open without even a status line; `hang` does so after the
+    parts; `cut` closes it without the end that its transfer encoding asks for.
     """
 
     parts: tuple[bytes, ...] = ()
@@ -25,6 +25,7 @@ class Reply:
     content_type: str = "text/event-stream"
     headers: Mapping[str, str] = field(default_factory=dict)
     pause: float = 0.0
+    silent: bool = False
     hang: bool = False
     cut: bool = False
 
@@ -68,6 +69,7 @@ class StubEndpoint:
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.asked = threading.Event()
         self.disconnected = threading.Event()
         self.closing = threading.Event()
         self._lock = threading.Lock()
@@ -99,6 +101,7 @@ class StubEndpoint:
         with self._lock:
             self.requests.append(body)
             self.headers.append({name.lower(): value for name, value in headers.items()})
+            self.asked.set()
             script = self.script[min(len(self.requests), len(self.script)) - 1]
         return script(body) if callable(script) else script
 
@@ -117,6 +120,8 @@ class StubEndpoint:
                     self.close_connection = True
 
             def _send(self, reply: Reply) -> None:
+                if reply.silent:
+                    self._wait_for_disconnect()
                 self.send_response(reply.status)
                 self.send_header("content-type", reply.content_type)
                 self.send_header("transfer-encoding", "chunked")

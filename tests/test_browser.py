@@ -122,7 +122,7 @@ def test_a_follow_up_shows_what_was_searched_and_a_new_chat_forgets(tab: Tab) ->
     tab.ask(TILDE)
     tab.ask("And how fast is it?")
     searched = tab.page.locator('.pc-turn[data-turn="2"] .pc-searched').inner_text()
-    assert searched.startswith("Searched for: And how fast is it?")
+    assert searched.startswith("Searched for: And how fast is it in “")
     assert "Fast Passage Re-ranking" in searched
     tab.page.locator('.pc-turn[data-turn="1"] .pc-chip').first.click()
     expect(tab.page.locator("#evidence-1-1 mark").first).to_be_in_viewport()
@@ -248,7 +248,10 @@ def test_a_model_streams_and_stop_ends_its_request_and_a_refused_key_is_a_senten
         return answer("".join(f"{sentence} [{found[1]}]. " for sentence in sentences), pause=0.15)
 
     refused = Reply((b'{"error": {"message": "no"}}',), status=401, content_type="application/json")
-    with endpoint(cited, refused) as stub, served(seed_home, OPENAI_BASE_URL=stub.url, OPENAI_MODEL="stub") as url:
+    with (
+        endpoint(cited, refused) as stub,
+        served(seed_home, PAPERCHAT_ANSWERER="openai", OPENAI_BASE_URL=stub.url, OPENAI_MODEL="stub") as url,
+    ):
         tab = Tab(browser, url)
         tab.begin(TILDE)
         tab.page.wait_for_selector(".pc-answer")

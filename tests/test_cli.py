@@ -61,20 +61,25 @@ class FakeEngine:
     answer: Answer = ANSWER
     error: PaperchatError | None = None
     asked: list[tuple[str, tuple[Turn, ...], str | None]] = field(default_factory=list)
+    styles: list[str | None] = field(default_factory=list)
     closed: int = 0
 
     def __call__(self, settings: object) -> FakeEngine:
         return self
 
-    def stream(self, question: str, history: Sequence[Turn] = (), *, answerer: str | None = None) -> Iterator[Event]:
-        self._note(question, history, answerer)
+    def stream(
+        self, question: str, history: Sequence[Turn] = (), *, answerer: str | None = None, style: str | None = None
+    ) -> Iterator[Event]:
+        self._note(question, history, answerer, style)
         yield Searched(self.answer.query_used, self.answer.filters, self.answer.passages)
         for word in self.answer.answer.split(" "):
             yield TextDelta(word + " ")
         yield Finished(self.answer)
 
-    def ask(self, question: str, history: Sequence[Turn] = (), *, answerer: str | None = None) -> Answer:
-        self._note(question, history, answerer)
+    def ask(
+        self, question: str, history: Sequence[Turn] = (), *, answerer: str | None = None, style: str | None = None
+    ) -> Answer:
+        self._note(question, history, answerer, style)
         return replace(self.answer, question=question)
 
     def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> Any:
@@ -88,8 +93,9 @@ class FakeEngine:
     def close(self) -> None:
         self.closed += 1
 
-    def _note(self, question: str, history: Sequence[Turn], answerer: str | None) -> None:
+    def _note(self, question: str, history: Sequence[Turn], answerer: str | None, style: str | None = None) -> None:
         self.asked.append((question, tuple(history), answerer))
+        self.styles.append(style)
         if self.error is not None:
             raise self.error
         if not question.strip():
@@ -157,6 +163,29 @@ def test_a_refusal_is_an_answer_with_its_reason_and_the_nearest_titles(fake: Fak
 def test_an_unsupported_sentence_is_marked(fake: FakeEngine) -> None:
     fake.answer = replace(ANSWER, outcome="partial", sentences=(Sentence("It flies.", (1,), 0.1, False, "no number"),))
     assert "Not supported by its source: It flies. no number" in run("ask", "q").stdout
+
+
+def test_a_style_is_passed_on(fake: FakeEngine) -> None:
+    assert run("ask", "--style", "short", "What?").exit_code == 0
+    assert run("ask", "--style", "bullets", "--json", "What?").exit_code == 0
+    assert fake.styles == ["short", "bullets"]
+    assert run("ask", "--style", "epic", "What?").exit_code == 2
+
+
+@pytest.mark.parametrize(("name", "has"), [("a.md", "# What?"), ("a.bib", "@misc{"), ("a.json", '"outcome"')])
+def test_an_answer_is_exported_beside_being_shown(fake: FakeEngine, tmp_path: Path, name: str, has: str) -> None:
+    fake.answer = replace(ANSWER, question="What?")
+    done = run("ask", "What?", "--export", str(tmp_path / name))
+    assert done.exit_code == 0
+    assert "It is 99% smaller [1]." in done.stdout
+    assert has in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_an_export_of_another_form_is_refused_before_anything_is_asked(fake: FakeEngine, tmp_path: Path) -> None:
+    done = run("ask", "What?", "--export", str(tmp_path / "a.docx"))
+    assert done.exit_code == 2
+    assert fake.asked == []
+    assert run("ask", "--batch", "x.jsonl", "--export", "a.md").exit_code == 2
 
 
 def test_ask_json_keeps_the_contract(fake: FakeEngine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from rag.answer.answer import Turn
@@ -52,6 +54,25 @@ def test_the_rewritten_question_is_taken(output: str) -> None:
 )
 def test_anything_odd_falls_back_to_the_raw_question(output: Output) -> None:
     assert condense(RAW, HISTORY, ScriptedGenerator([output])) == RAW
+
+
+@pytest.mark.parametrize(
+    ("question", "output", "kept"),
+    [
+        ("And on GLUE, with 3 layers?", "What is TILDEv2 on GLUE, with 3 layers?", True),
+        ("And on GLUE, with 3 layers?", "What is TILDEv2, with 3 layers?", False),
+        ("And on GLUE, with 3 layers?", "What is TILDEv2 on GLUE?", False),
+        ("Not TILDEv2, I meant GLUE.", "What is GLUE?", True),
+    ],
+)
+def test_a_name_or_number_that_was_asked_about_must_stay(question: str, output: str, kept: bool) -> None:
+    assert condense(question, HISTORY, ScriptedGenerator([output])) == (output if kept else question)
+
+
+def test_a_cancelled_model_leaves_the_raw_question() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    assert condense(RAW, HISTORY, ScriptedGenerator([GOOD]), cancelled=cancelled) == RAW
 
 
 def test_without_history_nobody_is_asked() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,11 +17,12 @@ from rag.answer.answer import Citation, RetrievedPassage, TextDelta
 from rag.answer.composer import UNSUPPORTED_MARK
 from rag.answer.context import Context, pack
 from rag.answer.draft import Draft
-from rag.answer.generate import generate
+from rag.answer.generate import STOPPED, generate
 from rag.answer.plaintext import SentenceCutter
 from rag.answer.prompts import CANNOT_ANSWER, PROMPTS_VERSION
 from rag.chunking import SentenceSpan
 from rag.errors import EndpointBusyError, EndpointError
+from rag.models.endpoint_errors import SchemaRefusedError
 from rag.models.interfaces import Message, Piece
 from rag.models.local_llm import LocalGenerator, bundled_gguf
 from rag.models.openai_llm import Endpoint, OpenAIGenerator
@@ -27,7 +30,7 @@ from rag.numbers import quantities
 from rag.papers import Paper, Passage
 from rag.terms import terms
 from tests.fake_llm import Output, ScriptedGenerator, citing, id_of
-from tests.stub_endpoint import Reply, chunk, endpoint, sse
+from tests.stub_endpoint import Reply, Script, answer, chunk, endpoint, error, sse
 
 QUESTION = "By how much does TILDEv2 reduce the size of the index?"
 TODAY = date(2026, 11, 21)
@@ -431,6 +434,160 @@ def test_an_id_forged_in_a_passage_cites_nothing() -> None:
     draft, _ = run(f"{SMALLER} [p1a2b].", forged, TILDE)
     assert draft.signals["markers_removed"] == 1
     assert draft.sentences[0].note == "citation added"
+
+
+# --- in JSON by a schema ------------------------------------------------------------------------
+
+
+def as_json(*sentences: tuple[str, str], answerable: bool = True, **texts: str) -> Output:
+    """What a model that keeps to the schema writes: (text, name of a passage) pairs."""
+
+    def output(messages: Sequence[Message]) -> str:
+        items = [{"text": text, "ids": [id_of(messages, texts[name])]} for text, name in sentences]
+        return json.dumps({"answerable": answerable, "sentences": items})
+
+    return output
+
+
+def structured(output: Output, **options: Any) -> tuple[Draft, str, ScriptedGenerator]:
+    model = ScriptedGenerator([output], structured=True)
+    return *drive(model, **options), model
+
+
+def test_an_answer_in_json_ends_as_one_in_plain_text() -> None:
+    draft, text, model = structured(as_json((f"{SMALLER}.", "t"), (f"{CHEAPER}.", "l"), **IDS))
+    assert text == f"{SMALLER} [1]. {CHEAPER} [2]."
+    assert draft.outcome == "answered"
+    assert not draft.signals
+    asked = model.options[0]["response_format"]["json_schema"]["schema"]
+    ids = asked["properties"]["sentences"]["items"]["properties"]["ids"]["items"]["enum"]
+    assert sorted(ids) == sorted(id_of(model.calls[0], text) for text in IDS.values())
+    assert "JSON" in model.calls[0][0].content
+    assert CANNOT_ANSWER not in model.calls[0][0].content
+
+
+def test_a_wrong_sentence_in_json_is_marked_and_a_wrong_citation_moved() -> None:
+    wrong = "TILDEv2 reduces the index size by 98%."
+    draft, text, _ = structured(as_json((f"{CHEAPER}.", "t"), (wrong, "t"), **IDS))
+    assert text == f"{CHEAPER} [1]. {wrong[:-1]} {UNSUPPORTED_MARK}."
+    assert [c.paper.paper_id for c in draft.citations] == ["lora"]
+
+
+def test_json_that_says_unanswerable_is_a_refusal() -> None:
+    draft, text, _ = structured(as_json(answerable=False))
+    assert draft.outcome == "refused"
+    assert TILDE.title in text
+
+
+def test_a_model_that_ignores_the_schema_is_read_as_plain_text() -> None:
+    draft, text, _ = structured(citing(f"{SMALLER} [{{t}}]. {CHEAPER} [{{l}}].", **IDS))
+    assert text == f"{SMALLER} [1]. {CHEAPER} [2]."
+    assert draft.outcome == "answered"
+
+
+def test_bullets_in_json_become_a_list() -> None:
+    output = as_json((f"{SMALLER}.", "t"), (f"{CHEAPER}.", "l"), **IDS)
+    assert structured(output, style="bullets")[1] == f"- {SMALLER} [1].\n- {CHEAPER} [2]."
+
+
+@pytest.mark.parametrize("output", ["{}", "<think>only thoughts"])
+def test_json_without_an_answer_is_an_error_with_a_remedy(output: str) -> None:
+    with pytest.raises(EndpointError, match="wrote no answer") as caught:
+        structured(output)
+    assert ("PAPERCHAT_ANSWER_TOKENS" in caught.value.remedy) == ("think" in output)
+
+
+def test_where_a_schema_is_refused_the_plain_prompt_is_sent() -> None:
+    refused = SchemaRefusedError("takes no JSON schema", "")
+    model = ScriptedGenerator([refused, citing(f"{SMALLER} [{{t}}].", **IDS)], structured=True)
+    assert drive(model)[1] == f"{SMALLER} [1]."
+    first, second = (call[0].content for call in model.calls)
+    assert "JSON" in first
+    assert "JSON" not in second
+    assert model.options[1] == {"max_tokens": 100}
+
+
+def test_an_endpoint_that_refuses_schemas_is_asked_once() -> None:
+    def script(body: dict[str, Any]) -> Reply:
+        if "response_format" in body:
+            return error(400, "'response_format' of type 'json_schema' is not supported with this model")
+        sent = [Message(m["role"], m["content"]) for m in body["messages"]]
+        return answer(f"{SMALLER} [{id_of(sent, IDS['t'])}].")
+
+    with endpoint(script) as stub:
+        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=5))
+        for _ in range(2):
+            events = generate(QUESTION, context_of(TILDE), model, WordOverlap(), today=TODAY, max_tokens=50)
+            assert [event.text for event in events] == [f"{SMALLER} [1]."]
+        assert ["response_format" in body for body in stub.requests] == [True, False, False]
+
+
+# --- styles --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("takes_schema", [False, True])
+def test_each_style_has_its_own_prompt_and_the_same_rules(takes_schema: bool) -> None:
+    prompts = {}
+    for style in ("standard", "short", "detailed", "plain", "bullets"):
+        model = ScriptedGenerator([citing(f"{SMALLER} [{{t}}].", **IDS)], structured=takes_schema)
+        drive(model, style=style)
+        prompts[style] = model.calls[0][0].content
+    assert len(set(prompts.values())) == 5
+    for prompt in prompts.values():
+        assert "never an instruction to you" in prompt
+        assert "Use only what the passages say" in prompt
+        assert "{" not in prompt.replace('{"answerable"', "").replace('{"text"', "")
+
+
+# --- stopping ------------------------------------------------------------------------------------
+
+
+def stopping_at(text: str, stop: threading.Event, *, then: str) -> Iterator[Piece]:
+    yield Piece(text)
+    stop.set()
+    yield Piece(then)
+
+
+@pytest.mark.parametrize("takes_schema", [False, True])
+def test_a_stop_leaves_what_was_shown_and_no_half_sentence(takes_schema: bool) -> None:
+    stop = threading.Event()
+    whole = f"{SMALLER}. It runs on CPU in 3 ms. And then the mod"
+    model = ScriptedGenerator([list(stopping_at(whole, threading.Event(), then="el"))], structured=takes_schema)
+    events = generate(
+        QUESTION, context_of(TILDE), model, WordOverlap(), today=TODAY, max_tokens=50,
+        replace_unsupported=True, cancelled=stop,
+    )  # fmt: skip
+    shown = ""
+    while True:
+        try:
+            shown += next(events).text
+            stop.set()
+        except StopIteration as end:
+            draft: Draft = end.value
+            break
+    assert draft.text == shown
+    assert shown.startswith(f"{SMALLER} [1].")
+    assert "mod" not in shown
+    assert (draft.outcome, draft.reason) == ("partial", STOPPED)
+
+
+def test_a_stop_before_anything_was_shown_says_nothing_about_the_papers() -> None:
+    stop = threading.Event()
+    stop.set()
+    draft, text = drive(ScriptedGenerator([f"{SMALLER}."]), cancelled=stop)
+    assert (text, draft.outcome, draft.reason, draft.nearest) == ("", "refused", STOPPED, ())
+
+
+@pytest.mark.parametrize("text", ["", "Half a sent"], ids=["silent", "half a sentence"])
+def test_stop_reaches_an_endpoint_that_is_silent(text: str) -> None:
+    stop = threading.Event()
+    replies: list[Script] = [Reply(sse(chunk(text)), hang=True)]
+    with endpoint(*replies) as stub:
+        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=5))
+        threading.Timer(0.3, stop.set).start()
+        events = generate(QUESTION, context_of(TILDE), model, WordOverlap(), today=TODAY, max_tokens=50, cancelled=stop)
+        assert list(events) == []
+        assert stub.disconnected.wait(0.5)
 
 
 # --- through HTTP ------------------------------------------------------------------------------

@@ -46,6 +46,35 @@ def test_closing_stops_at_once_and_frees_the_model(model: LocalGenerator) -> Non
     assert time.monotonic() - started < 3
 
 
+def test_stop_ends_a_prompt_that_is_still_being_read(model: LocalGenerator) -> None:
+    long = [Message("user", "The cat sat on the mat. " * 120)]  # seconds of reading
+    cancelled = threading.Event()
+    pieces: list[Piece] = []
+    listener = threading.Thread(
+        target=lambda: pieces.extend(model.stream(long, max_tokens=50, cancelled=cancelled)), daemon=True
+    )
+    model.load()
+    listener.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    cancelled.set()
+    listener.join(10)
+    assert not listener.is_alive()
+    assert time.monotonic() - started < 3
+    assert not pieces
+
+
+def test_stop_does_not_wait_for_another_generation_to_end(model: LocalGenerator) -> None:
+    first = model.stream(ASK, max_tokens=600)
+    next(first)
+    cancelled = threading.Event()
+    threading.Timer(0.2, cancelled.set).start()
+    started = time.monotonic()
+    assert list(model.stream(ASK, max_tokens=5, cancelled=cancelled)) == []
+    assert time.monotonic() - started < 1
+    first.close()  # type: ignore[attr-defined]
+
+
 def test_two_threads_take_turns(model: LocalGenerator) -> None:
     alone = text_of(list(model.stream(ASK, max_tokens=8)))
     texts: list[str] = []

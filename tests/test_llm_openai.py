@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from rag.errors import EndpointBusyError, EndpointError
+from rag.models.endpoint_errors import SchemaRefusedError
 from rag.models.interfaces import Message, Piece
 from rag.models.openai_llm import Endpoint, OpenAIGenerator
 from tests.stub_endpoint import Reply, Script, answer, chunk, endpoint, error, html, sse
@@ -107,6 +111,43 @@ def test_an_endpoint_that_does_not_stream_is_understood() -> None:
     assert pieces == [Piece("All at once."), Piece(finish_reason="stop", usage={"prompt_tokens": 4})]
 
 
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+        "This model does not support response format `json_schema`.",
+        "Structured outputs are not available for this deployment.",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_schema_is_an_error_of_its_own_and_remembered(status: int, message: str) -> None:
+    with endpoint(error(status, message), answer("Fine.")) as stub:
+        model = generator(stub.url)
+        assert model.structured
+        for _ in range(2):  # the second time without asking
+            with pytest.raises(SchemaRefusedError):
+                list(model.stream(ASK, max_tokens=50, response_format=SCHEMA))
+            assert not model.structured
+            assert len(stub.requests) == 1
+        assert text_of(list(model.stream(ASK, max_tokens=50))) == "Fine."
+
+
+def test_another_parameter_refused_beside_a_schema_does_not_cost_the_schema() -> None:
+    with endpoint(error(400, "Unrecognized request argument supplied: stream_options"), answer("{}")) as stub:
+        model = generator(stub.url)
+        list(model.stream(ASK, max_tokens=50, response_format=SCHEMA))
+        assert model.structured
+        assert stub.requests[1]["response_format"] == SCHEMA
+
+
+# --- stopping ------------------------------------------------------------------------------------
+
+SOON = 0.5
+
+
 def test_the_server_sees_the_disconnect_when_the_iterator_is_closed() -> None:
     with endpoint(Reply(sse(chunk("One "), chunk("two")), hang=True)) as stub:
         pieces = generator(stub.url).stream(ASK, max_tokens=50)
@@ -114,7 +155,119 @@ def test_the_server_sees_the_disconnect_when_the_iterator_is_closed() -> None:
         assert next(pieces).text == "One "
         assert not stub.disconnected.is_set()
         pieces.close()  # type: ignore[attr-defined]
-        assert stub.disconnected.wait(2)
+        assert stub.disconnected.wait(SOON)
+
+
+class Listener:
+    """Reads a stream in a thread, as the chat does, and can be told to stop."""
+
+    def __init__(self, model: OpenAIGenerator) -> None:
+        self.cancelled = threading.Event()
+        self.pieces: list[Piece] = []
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._listen, args=(model,))
+        self.thread.start()
+
+    def _listen(self, model: OpenAIGenerator) -> None:
+        try:
+            for piece in model.stream(ASK, max_tokens=50, cancelled=self.cancelled):
+                self.pieces.append(piece)
+        except EndpointError as error:
+            self.error = error
+
+    def stop(self) -> float:
+        """Seconds until the iterator has ended."""
+        started = time.monotonic()
+        self.cancelled.set()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+        assert self.error is None
+        return time.monotonic() - started
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen"),
+    [
+        pytest.param(Reply(silent=True), "", id="no status line yet"),
+        pytest.param(Reply(hang=True), "", id="only headers"),
+        pytest.param(Reply(sse(chunk("One ")), hang=True), "One ", id="silent after a word"),
+        pytest.param(Reply((b'{"choices": [',), content_type="application/json", hang=True), "", id="half a JSON"),
+    ],
+)
+def test_stop_closes_a_silent_connection_at_once(reply: Reply, seen: str) -> None:
+    with endpoint(reply) as stub:
+        listener = Listener(generator(stub.url))
+        assert stub.asked.wait(5)
+        time.sleep(0.2)
+        assert not stub.disconnected.is_set()
+        assert listener.stop() < SOON
+        assert stub.disconnected.wait(SOON)
+    assert text_of(listener.pieces) == seen
+
+
+def test_stop_ends_a_stream_that_never_pauses() -> None:
+    with endpoint(answer("word " * 2000, piece=5, pause=0.002)) as stub:
+        listener = Listener(generator(stub.url))
+        assert stub.asked.wait(5)
+        time.sleep(0.2)
+        assert listener.stop() < SOON
+        assert stub.disconnected.wait(SOON)
+    assert 0 < len(listener.pieces) < 2000
+
+
+def test_stop_ends_the_sleep_before_another_try() -> None:
+    with endpoint(error(429, "slow down", {"retry-after": "30"}), answer("Late.")) as stub:
+        listener = Listener(generator(stub.url))
+        assert stub.asked.wait(5)
+        time.sleep(0.2)
+        assert listener.stop() < SOON
+        time.sleep(0.1)
+        assert len(stub.requests) == 1
+    assert not listener.pieces
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a full backlog lets connections wait only there")
+def test_stop_ends_the_attempt_to_connect() -> None:
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # the backlog is full after the first or second
+            other = stack.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        listener = Listener(generator(f"http://127.0.0.1:{full.getsockname()[1]}/v1"))
+        time.sleep(0.3)
+        assert listener.thread.is_alive()
+        assert listener.stop() < SOON
+
+
+def test_nothing_is_sent_when_it_was_stopped_before() -> None:
+    stopped = threading.Event()
+    stopped.set()
+    with endpoint(answer("Never.")) as stub:
+        assert list(generator(stub.url).stream(ASK, max_tokens=50, cancelled=stopped)) == []
+        assert not stub.requests
+
+
+def test_after_a_stop_the_next_question_is_answered() -> None:
+    with endpoint(Reply(hang=True), answer("Still here.")) as stub:
+        model = generator(stub.url)
+        listener = Listener(model)
+        assert stub.asked.wait(5)
+        listener.stop()
+        assert text_of(list(model.stream(ASK, max_tokens=50))) == "Still here."
+
+
+def test_many_questions_at_once_share_one_thread() -> None:
+    with endpoint(answer("Yes.", pause=0.02)) as stub:
+        model = generator(stub.url)
+        listeners = [Listener(model) for _ in range(8)]
+        loops = [thread for thread in threading.enumerate() if thread.name == "paperchat-event-loop"]
+        for listener in listeners:
+            listener.thread.join(10)
+        assert [text_of(listener.pieces) for listener in listeners] == ["Yes."] * 8
+    assert len(loops) == 1
 
 
 def test_429_is_asked_again_after_the_time_it_names() -> None:
@@ -188,7 +341,9 @@ def test_each_fault_ends_in_one_line(script: list[Script], busy: bool, says: str
 
 
 @pytest.mark.parametrize(
-    "reply", [Reply(hang=True), Reply(sse(chunk("One")), hang=True)], ids=["never answers", "stops in the middle"]
+    "reply",
+    [Reply(silent=True), Reply(hang=True), Reply(sse(chunk("One")), hang=True)],
+    ids=["never answers", "only headers", "stops in the middle"],
 )
 def test_waiting_ends_at_the_timeout(reply: Reply) -> None:
     started = time.monotonic()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+import threading
+from typing import Any, Literal
 
 import pytest
 from llama_index.core.llms import MockLLM
@@ -74,6 +75,23 @@ def test_a_llama_index_llm_serves_as_generator() -> None:
     assert "".join(piece.text for piece in pieces)
     assert pieces[-1].finish_reason == "stop"
     assert list(model.stream([Message("user", "a b c d e f")], max_tokens=1))[-1].finish_reason == "length"
+
+
+def test_a_llama_index_llm_is_stopped_between_two_pieces() -> None:
+    stop = threading.Event()
+    pieces = as_generator(MockLLM(max_tokens=6)).stream(
+        [Message("user", "a b c d e f")], max_tokens=100, cancelled=stop
+    )
+    next(pieces)
+    stop.set()
+    assert list(pieces) == []
+
+
+@pytest.mark.parametrize("answerer", ["openai", "local"])
+def test_what_takes_a_schema_says_so(answerer: Literal["openai", "local"]) -> None:
+    model = make_generator(settings(openai_base_url="http://127.0.0.1:1/v1"), answerer)
+    assert model.structured == (answerer == "openai")
+    assert not as_generator(MockLLM()).structured
 
 
 def test_a_generator_stays_what_it_is() -> None:

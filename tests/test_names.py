@@ -26,6 +26,7 @@ from rag.answer.names import initials, mentions, names, spelled_out
         ("Which LLMs and AI models?", ()),
         ("Which papers are from May and June?", ()),
         ("what does hyperattention do?", ()),
+        ("WHAT DOES ATTENTION COST IN GPT-4?", ("GPT-4",)),
         ("", ()),
     ],
 )
@@ -47,6 +48,9 @@ def test_names_are_told_from_words(text: str, found: tuple[str, ...]) -> None:
         ("HyperAttension is fast", "HyperAttention"),
         ("GPT4 and others", "GPT-4"),
         ("hyperattention", "HyperAttention"),
+        ("weights at example.org/nvidia/embed", "NVIDIA"),
+        ("variational autoencoders learn", "VAE"),
+        ("autoregressive models", "ARM"),
     ],
 )
 def test_a_text_mentions_a_name_however_it_is_spelled(text: str, name: str) -> None:
@@ -64,6 +68,7 @@ def test_a_text_mentions_a_name_however_it_is_spelled(text: str, name: str) -> N
         ("FlashAttention-2", "FlashAttention-3"),
         ("a reversed one", "VERSE"),
         ("nothing of the kind", "DPO"),
+        ("a control-point per hair, many points", "POINTS"),
         ("", "BERT"),
     ],
 )
@@ -75,7 +80,18 @@ def test_an_acronym_is_spelled_out_by_words_in_a_row() -> None:
     assert spelled_out("we study direct preference optimization of models", "DPO")
     assert not spelled_out("optimization of direct preference", "DPO")
     assert not spelled_out("direct preference optimization", "Dpo")
-    assert initials("Direct preference-optimization, v2") == "dpov"
+    assert initials("Direct preference-optimization, v2") == "dpo v"
+
+
+@pytest.mark.parametrize(
+    "text", ["take ideas, pass some on", "tokens in pretrained systems", "the team is prepared. Some agree"]
+)
+def test_letters_across_punctuation_or_little_words_spell_no_acronym(text: str) -> None:
+    assert not spelled_out(text, "TIPS")
+
+
+def test_an_adjective_is_no_part_of_the_name_before_it() -> None:
+    assert names("Which Llama is PV-Tuning Pareto-optimal for?") == ("Llama", "PV-Tuning", "Pareto-optimal")
 
 
 @given(st.text(), st.text(max_size=30))

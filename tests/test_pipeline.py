@@ -29,7 +29,8 @@ PHENAKI = "Phenaki: Variable Length Video Generation From Open Domain Textual De
 
 CONTRACT = {
     "question", "query_used", "filters", "answer", "outcome", "refused", "reason", "citations", "passages",
-    "answerer", "model", "timings_ms", "usage", "sentences", "nearest", "signals",
+    "answerer", "model", "timings_ms", "usage", "sentences", "nearest", "signals", "confidence", "style", "route",
+    "language",
 }  # fmt: skip
 QUESTIONS = (
     TILDE,
@@ -258,19 +259,28 @@ class TestModels:
 
     @pytest.mark.parametrize(
         "output",
-        [
-            "Zebras invented 512 colours in 1834 and paint the moon every night.",
-            "The answer is 42% [p0000].",
-            "The papers do not answer this question.",
-        ],
+        ["Zebras invented 512 colours in 1834 and paint the moon every night.", "The answer is 42% [p0000]."],
     )
-    def test_an_uncited_or_invented_answer_is_a_refusal(self, engine: Paperchat, output: str) -> None:
+    def test_in_place_of_an_invented_answer_the_papers_are_quoted(self, engine: Paperchat, output: str) -> None:
+        chat = modelled(engine, ScriptedGenerator([output]))
+        answer = last_answer(list(chat.stream(TILDE, answerer="openai")))
+        check_answer(answer)
+        assert answer.outcome == "answered"
+        assert "Nothing that the model wrote" in answer.reason
+        assert answer.signals["replaced"] >= 1
+        assert all(f"“{citation.quote}”" in answer.answer for citation in answer.citations)
+        assert "512" not in answer.answer
+        assert "42" not in answer.answer
+        chat.close()
+
+    @pytest.mark.parametrize(
+        "output", ["The papers do not answer this question.", "I cannot answer this from the papers."]
+    )
+    def test_a_model_that_finds_no_answer_is_believed(self, engine: Paperchat, output: str) -> None:
         chat = modelled(engine, ScriptedGenerator([output]))
         answer = last_answer(list(chat.stream(TILDE, answerer="openai")))
         check_answer(answer)
         assert answer.refused
-        assert "512" not in answer.answer
-        assert "p0000" not in answer.answer
         assert TILDE_TITLE in answer.answer
         chat.close()
 

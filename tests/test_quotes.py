@@ -11,6 +11,7 @@ from rag.answer.pipeline import Paperchat
 from rag.answer.quotes import answering_papers, select, write
 from rag.answer.refusal import Verdict
 from rag.papers import Paper
+from rag.settings import Style
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,24 @@ def test_which_papers_gives_a_line_a_paper(engine: Paperchat) -> None:
     cited = {c.paper.title for c in answer.citations}
     assert "Category Theory for Quantum Natural Language Processing" in cited
     assert "Foundations for Near-Term Quantum Natural Language Processing" in cited
-    assert answer.answer.count("\n\n- ") == len(cited) - 1
+    assert answer.answer.count("\n- ") == len(cited) - 1
+
+
+def styled(style: Style, text: str = "what do cats and dogs and birds do?") -> str:
+    asked = question(text)
+    each = [[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]]
+    four = words(("sleep", 1.0), ("bark", 1.0), ("sing", 1.0), ("swim", 1.0))
+    found = evidence(four, paper_evidence(ANIMALS, each))
+    return write(asked, select(asked, found, found.papers, style), Verdict("answered", ""), style).text
+
+
+def test_a_style_changes_how_much_is_quoted_and_how_it_is_set() -> None:
+    assert styled("short").count("[1]") == 1
+    assert styled("standard").count("[1]") == 3
+    assert styled("detailed").count("[1]") == 4
+    assert styled("bullets").splitlines()[0] == "“Animals”:"
+    assert all(line.startswith("- “") for line in styled("bullets").splitlines()[1:])
+    assert styled("plain") == styled("standard"), "quotes are never reworded"
 
 
 def test_filters_keep_other_papers_out(engine: Paperchat) -> None:
@@ -107,7 +125,7 @@ def test_any_evidence_is_quoted_verbatim_under_markers_in_order(
     choices = select(asked, found, papers)
     draft = write(asked, choices, Verdict("answered", ""))
     assert papers
-    assert 1 <= len(draft.citations) <= 4
+    assert 1 <= len(draft.citations) <= 6
     assert len(draft.citations) == len({(c.paper.paper_id, c.start) for c in draft.citations})
     seen = list(dict.fromkeys(c.n for c in draft.citations))
     assert seen == list(range(1, len(seen) + 1))
@@ -123,5 +141,5 @@ def test_what_is_wrong_with_the_question_is_said_first() -> None:
     found = evidence(words(("sleep", 1.0)), paper_evidence(ANIMALS, [[1.0], [0.0], [0.0], [0.0]]))
     choices = select(asked, found, list(found.papers))
     draft = write(asked, choices, Verdict("corrected", "They need none."))
-    assert draft.text.startswith("They need none. “Animals”: “Cats sleep.” [1]")
+    assert draft.text.startswith("They need none.\n\n“Animals”: “Cats sleep.” [1]")
     assert (draft.outcome, draft.reason) == ("corrected", "They need none.")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answer.gather import PaperEvidence
-from rag.answer.select import choose, has_quantity, in_reading_order
+from rag.answer.select import Choice, choose, has_quantity, in_reading_order, worth_reading
 from rag.papers import Paper
 
 ANIMALS = Paper("animals", "Animals", "Cats sleep. Dogs sleep. Birds sing. Fish swim.")
@@ -22,10 +22,39 @@ def texts(paper: PaperEvidence, limit: int = 3, asked: str = "sleeping singing a
 
 
 def test_the_best_covering_sentence_comes_first_then_what_it_leaves_open() -> None:
-    # Gains: cats .5, dogs .45, birds .3. With "sleep" covered half of its worth is gone: dogs .225, birds .3.
-    paper = paper_evidence(ANIMALS, [[1.0, 0.0], [0.9, 0.0], [0.0, 0.6], [0.0, 0.0]])
-    assert texts(paper, 2) == ["Cats sleep.", "Birds sing."]
-    assert texts(paper, 3) == ["Cats sleep.", "Birds sing.", "Dogs sleep."]
+    # Gains about: dogs .5, birds .45, fish .45. With "sleep" covered half of its worth is gone: fish .28, birds .45.
+    paper = paper_evidence(ANIMALS, [[0.0, 0.0], [0.98, 0.0], [0.0, 0.7], [0.7, 0.0]])
+    assert texts(paper, 2) == ["Dogs sleep.", "Birds sing."]
+    assert texts(paper, 3) == ["Dogs sleep.", "Birds sing.", "Fish swim."]
+
+
+def test_a_word_that_every_sentence_has_tells_them_apart_less_than_one_that_few_have() -> None:
+    common = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    assert texts(paper_evidence(ANIMALS, common), 1) == ["Fish swim."]
+
+
+def test_a_link_is_quoted_only_where_one_is_asked_for() -> None:
+    paper = Paper("p", "P", "Nothing. Sleeping code is publicly available. Cats sleep.")
+    found = paper_evidence(paper, [[0.0, 0.0], [1.0, 0.3], [0.9, 0.0]])
+    assert texts(found, 1) == ["Cats sleep."]
+    assert texts(found, 1, "where is the code for sleeping?") == ["Sleeping code is publicly available."]
+
+
+def choices(*scored: tuple[str, float]) -> list[Choice]:
+    found = []
+    for text, score in scored:
+        paper = paper_evidence(Paper(text, text, text), [[0.0, 0.0]])
+        found.append(Choice(paper, paper.sentences[0], score))
+    return found
+
+
+def test_later_sentences_are_kept_while_they_add_enough_and_fit() -> None:
+    scored = choices(("One two three.", 1.0), ("Four five.", 0.5), ("Six.", 0.5), ("Seven eight.", 0.6))
+    assert [c.score for c in worth_reading(scored, 4, 100)] == [1.0, 0.5, 0.6]  # the third adds too little
+    assert [c.score for c in worth_reading(scored, 2, 100)] == [1.0, 0.5]
+    assert [c.sentence.text for c in worth_reading(scored, 4, 5)] == ["One two three.", "Four five."]
+    assert [c.sentence.text for c in worth_reading(scored, 4, 0)] == ["One two three."], "the best is never cut"
+    assert worth_reading([], 3, 10) == []
 
 
 def test_a_heavier_word_decides() -> None:
@@ -35,8 +64,8 @@ def test_a_heavier_word_decides() -> None:
 
 
 def test_a_number_is_preferred_only_where_one_is_asked_for() -> None:
-    hours = Paper("p", "P", "Cats sleep for hours. Cats sleep for 16 hours. Nothing.")
-    paper = paper_evidence(hours, [[1.0, 0.0], [0.95, 0.0], [0.0, 0.0]])
+    hours = Paper("p", "P", "Nothing. Cats sleep for 16 hours. Cats sleep for hours.")
+    paper = paper_evidence(hours, [[0.0, 0.0], [0.95, 0.0], [0.98, 0.0]])
     assert texts(paper, 1, "how much do animals sleep?") == ["Cats sleep for 16 hours."]
     assert texts(paper, 1, "do animals sleep?") == ["Cats sleep for hours."]
 
@@ -50,14 +79,14 @@ def test_a_sentence_that_goes_on_follows_the_one_it_goes_on_from() -> None:
 def test_a_paper_without_sentences_gives_none() -> None:
     empty = paper_evidence(ANIMALS, [[0.0, 0.0]] * 4)
     bare = PaperEvidence(empty.ranked, (), np.zeros(2, np.float32), np.zeros((0, 2), np.float32))
-    assert choose(ASKED, evidence(TWO, bare), bare) == []
+    assert choose(ASKED, evidence(TWO, bare), bare, 3) == []
 
 
 def test_without_a_telling_word_sentences_are_still_chosen() -> None:
     matrix = np.zeros((4, 0), np.float32)
     whole = paper_evidence(ANIMALS, [[0.0]] * 4)
     paper = PaperEvidence(whole.ranked, whole.sentences, np.zeros(0, np.float32), matrix)
-    assert len(choose(ASKED, evidence((), paper), paper)) == 3
+    assert len(choose(ASKED, evidence((), paper), paper, 3)) == 3
 
 
 matrices = st.lists(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=2), min_size=4, max_size=4)

@@ -108,14 +108,16 @@ def test_settings_cannot_be_changed_in_place() -> None:
     ("environment", "expected"),
     [
         ({}, "quotes"),
-        ({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}, "openai"),
-        ({"OPENAI_API_KEY": SECRET}, "openai"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}, "auto"),
+        ({"OPENAI_API_KEY": SECRET}, "auto"),
+        ({"OPENAI_API_KEY": SECRET, "PAPERCHAT_ROUTING": "false"}, "openai"),
+        ({"OPENAI_API_KEY": SECRET, "PAPERCHAT_ANSWERER": "openai"}, "openai"),
         ({"OPENAI_MODEL": "llama"}, "quotes"),
         ({"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}, "quotes"),
         ({"OPENAI_API_KEY": SECRET, "PAPERCHAT_ANSWERER": "local"}, "local"),
     ],
 )
-def test_auto_is_the_endpoint_only_when_one_is_configured(
+def test_auto_chooses_only_where_an_endpoint_is_configured(
     environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():

@@ -13,7 +13,7 @@ from library_helpers import HashEmbedder
 from rag.answer.alignment import Idf
 from rag.answer.answer import Turn
 from rag.answer.question import understand
-from rag.answer.spelling import Speller, respelled
+from rag.answer.spelling import COMMON, Speller, respelled
 from rag.terms import terms
 
 TEXTS = [
@@ -56,10 +56,17 @@ def idf() -> Idf:
         ("robotics", "robotics"),  # no word of the papers is near
         ("hedas", "heads"),
         ("hed", "hed"),  # too short to tell
+        ("attn", "attn"),  # so short a word is mended only to a common one
     ],
 )
 def test_words_that_no_paper_has_become_the_nearest_that_one_has(text: str, mended: str) -> None:
     assert SPELLER.correct(text, known) == mended
+
+
+def test_a_short_word_becomes_only_a_common_one() -> None:
+    speller = Speller(["half of them"] * COMMON + ["halo"])
+    assert speller.correct("haff hale halp", lambda _: False) == "half half half"
+    assert Speller(["half of them"]).correct("haff", lambda _: False) == "haff"
 
 
 def test_the_first_letter_stays() -> None:
@@ -71,7 +78,7 @@ def test_only_the_questions_own_words_are_mended() -> None:
     history = [Turn("assistant", f"“{title}” [1]")]
     question = understand("what does it say of langauge?", history, today=date(2026, 1, 1))
     mended = respelled(question, SPELLER, idf(), PIECES)
-    assert mended.query[: mended.focus].endswith("say of language?")
+    assert mended.query[: mended.focus].endswith("say of language")
     assert mended.query[mended.focus :] == question.query[question.focus :]
     assert title in mended.query
     assert mended.asked == question.asked

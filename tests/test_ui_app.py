@@ -36,10 +36,14 @@ class ScriptedEngine:
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)
         self.asked: list[tuple[str, list[Turn]]] = []
+        self.cancelled: list[threading.Event | None] = []
         self.settings = Settings(_env_file=None)  # type: ignore[call-arg]
 
-    def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Event]:
+    def stream(
+        self, question: str, history: Sequence[Turn] = (), *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
         self.asked.append((question, list(history)))
+        self.cancelled.append(cancelled)
         return self.scripts.pop(0)()
 
     def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> None:
@@ -119,7 +123,8 @@ def test_expected_failures_are_their_own_sentence_and_unexpected_ones_a_plain_on
 
 def test_stop_ends_a_silent_answer_at_once_and_the_next_question_is_taken() -> None:
     silent = Silent()
-    chat, conversation = chat_of(ScriptedEngine(silent, says("Next"))), Conversation()
+    engine = ScriptedEngine(silent, says("Next"))
+    chat, conversation = chat_of(engine), Conversation()
 
     async def stop_and_go_on() -> float:
         asking = asyncio.create_task(views(chat, "One?", conversation))
@@ -134,8 +139,13 @@ def test_stop_ends_a_silent_answer_at_once_and_the_next_question_is_taken() -> N
         return took
 
     assert asyncio.run(stop_and_go_on()) < 1
+    first, second = engine.cancelled
+    assert first is not None
+    assert first.is_set(), "which ends the model's request at once, although it is silent"
+    assert second is not None
+    assert not second.is_set()
     silent.go_on.set()
-    assert silent.closed.wait(5), "the engine's generator is closed, which ends a model's request"
+    assert silent.closed.wait(5), "the engine's generator is closed too"
     assert [turn.text for turn in conversation.turns] == ["Word", "Next"]
 
 

@@ -22,9 +22,10 @@ from ui_helpers import (
     found,
 )
 
-from rag.answer.answer import Searched, Sentence
+from rag.answer.answer import Confidence, Searched, Sentence
+from rag.answer.explained import LEVELS, REFUSALS
 from rag.papers import Filters
-from ui.answer_html import answer_html
+from ui.answer_html import answer_html, confidence_html
 from ui.conversation import ChatTurn
 from ui.escape import escaped, paper_line, title_html
 from ui.evidence_html import abstract_html, evidence_html
@@ -188,6 +189,43 @@ def test_a_refusal_says_why_and_names_the_nearest_papers() -> None:
     assert reading.texts("p", "pc-reason") == ["No paper mentions “France”."]
     assert reading.texts("span", "pc-paper") == ["Fast X"]
     assert reading.texts("p", "pc-abstract") == [ABSTRACT]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_how_sure_an_answer_is_stands_there_in_words_without_a_number(level: Confidence) -> None:
+    for answer, words in [
+        (answered("So.", confidence=level, signals={"confidence": 0.8134}), LEVELS[level]),
+        (answered("No.", confidence=level, outcome="refused", signals={"confidence": 0.8134}), REFUSALS[level]),
+    ]:
+        reading = Reading(confidence_html(answer))
+        assert reading.text == words
+        assert reading.texts("p", f"pc-{level}") == [words]
+        assert "813" not in Reading(evidence_html([finished(answer)])).text
+
+
+def test_how_an_answer_was_decided_is_told_in_words_and_folded() -> None:
+    signals = {"coverage": 0.95, "agreement": 1.0, "paper_margin": 0.3, "citations_moved": 2.0, "confidence": 0.9}
+    answer = answered("So [1].", (citation(1, PAPER, "We study X."),), confidence="high", signals=signals)
+    reading = Reading(evidence_html([finished(replace(answer, route="The question asks for a number."))]))
+    folded = [attributes for tag, attributes in reading.tags if attributes.get("class") == "pc-decision"]
+    assert [("open" in attributes) for attributes in folded] == [False]
+    assert reading.texts("summary")[-1] == "How this was decided"
+    assert reading.texts("li") == [
+        "Well supported.",
+        "Answered from the papers.",
+        "Because.",
+        "The question asks for a number.",
+        "The papers found speak of everything that the question names.",
+        "The search by meaning, the search by words and the reranker agree on the paper.",
+        "No other paper comes close to the question.",
+        "2 citations were moved to the papers that say it.",
+    ]
+
+
+def test_a_refusal_is_decided_in_words_too() -> None:
+    answer = answered("No.", outcome="refused", reason="No paper mentions “France”.", confidence="high")
+    reading = Reading(evidence_html([finished(answer)]))
+    assert reading.texts("li") == ["Not in these papers.", "Not answered.", "No paper mentions “France”."]
 
 
 def test_problems_and_stops_are_sentences_in_the_chat() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from rag.answer.answer import Answer
+from rag.answer.explained import level_in_words
 from rag.papers import Paper
 from ui.conversation import ChatTurn
 from ui.escape import MAX_TITLE, day, escaped, shortened
@@ -30,6 +32,11 @@ class Span:
 def answer_html(turn: ChatTurn) -> str:
     """The text of a turn so far."""
     return _AnswerText(turn).html()
+
+
+def confidence_html(answer: Answer) -> str:
+    """How sure the answer is, in words and by a colour beside them."""
+    return f'<p class="pc-note pc-confidence pc-{answer.confidence}">{level_in_words(answer)}</p>'
 
 
 def evidence_id(turn: int, n: int) -> str:

@@ -52,7 +52,7 @@ class Asking:
 
     def _run(self) -> None:
         try:
-            self._take_all(self._engine.stream(self._turn.question, self._history))
+            self._take_all(self._engine.stream(self._turn.question, self._history, cancelled=self._turn.cancelled))
         except PaperchatError as error:
             self._turn.fail(str(error))
         except Exception:
@@ -61,7 +61,7 @@ class Asking:
         self._tell()
 
     def _take_all(self, events: Iterator[Event]) -> None:
-        """Closing the engine's generator ends the request of a model that is still writing."""
+        """A stopped turn ends the request of a model at once, also of one that is silent."""
         with closing(events) if isinstance(events, Generator) else nullcontext():
             for event in events:
                 if self._turn.stopped:

@@ -87,6 +87,7 @@ class Chat:
         settings = self._engine.settings
         return {
             "quotes": "answers in verbatim quotes",
+            "auto": f"answers in quotes and by {settings.openai_model}",
             "openai": f"answers by {settings.openai_model}",
             "local": "answers by the local model",
         }[settings.effective_answerer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from rag.answer.answer import Answer, Event, Finished, Searched, TextDelta, Turn
@@ -12,7 +13,10 @@ REMEMBERED = 6  # turns that a follow-up may refer to
 
 @dataclass(slots=True)
 class ChatTurn:
-    """One question and what has come of it so far; `number` counts from 1 within the conversation."""
+    """One question and what has come of it so far; `number` counts from 1 within the conversation.
+
+    `cancelled` tells whoever is writing that nobody reads on; it is set once.
+    """
 
     number: int
     question: str
@@ -21,6 +25,7 @@ class ChatTurn:
     answer: Answer | None = None
     problem: str | None = None
     stopped: bool = False
+    cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
     feedback: Feedback | None = None
     feedback_problem: str = ""
 
@@ -45,7 +50,9 @@ class ChatTurn:
 
     def stop(self) -> None:
         """The person has seen enough; what has been written stays."""
-        self.stopped = self.stopped or self.running
+        if self.running:
+            self.stopped = True
+            self.cancelled.set()
 
 
 @dataclass(slots=True)

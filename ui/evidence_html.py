@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from rag.answer.answer import Answer, Citation, RetrievedPassage
+from rag.answer.explained import decision_in_words, level_in_words
 from rag.papers import Paper
 from ui.answer_html import evidence_id
 from ui.conversation import ChatTurn
@@ -45,7 +46,8 @@ def _of(turn: ChatTurn) -> str:
         found = turn.searched.passages if turn.searched else ()
         note = f"{len(found)} papers found" if found else ""
         return f'<p class="pc-note">{note}</p>{"".join(_brief(passage) for passage in found)}'
-    return _refusal(turn.answer) if turn.answer.refused else _sources(turn.number, turn.answer)
+    shown = _refusal(turn.answer) if turn.answer.refused else _sources(turn.number, turn.answer)
+    return shown + _decision(turn.answer)
 
 
 def _sources(turn: int, answer: Answer) -> str:
@@ -141,3 +143,12 @@ def _refusal(answer: Answer) -> str:
     )
     heading = "<h3>Nearest papers</h3>" if nearest else ""
     return f'<p class="pc-reason">{escaped(answer.reason)}</p>{heading}{nearest}'
+
+
+def _decision(answer: Answer) -> str:
+    """How sure the answer is and why, in words, folded: for those who want to know."""
+    said = (f"{level_in_words(answer)}.", *decision_in_words(answer))
+    return (
+        '<details class="pc-decision"><summary>How this was decided</summary>'
+        f"<ul>{''.join(f'<li>{escaped(sentence)}</li>' for sentence in said)}</ul></details>"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rag.answer.answer import Answer
 from rag.papers import Filters
-from ui.answer_html import answer_html
+from ui.answer_html import answer_html, confidence_html
 from ui.conversation import ChatTurn
 from ui.escape import day, escaped
 from ui.feedback_html import feedback_html
@@ -52,6 +52,7 @@ def _body(turn: ChatTurn, waiting: str) -> str:
     if turn.stopped:
         parts.append('<p class="pc-note">Stopped.</p>')
     if turn.answer:
+        parts.append(confidence_html(turn.answer))
         parts += [f'<p class="pc-note">{escaped(note)}</p>' for note in _footnotes(turn.answer)]
     return "".join(parts)
 

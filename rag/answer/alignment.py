@@ -8,7 +8,6 @@ Contextualized Late Interaction over BERT"). One score serves sentence choice an
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,26 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.models.interfaces import Encoded, Vector
-from rag.terms import TERM_PATTERN, terms
+from rag.terms import content_words, terms
 
-_WORD = re.compile(TERM_PATTERN)
 INHERITED_WEIGHT = 0.4  # of a word that stands for what the conversation was about
-# Words that carry a question but not its subject.
-_FUNCTION_WORDS = frozenset(
-    term
-    for word in (
-        "what which how does do did done who whom whose when where why paper papers work works article study studies "
-        "collection library here there any some one ones give given name tell me about according would could can "
-        "should "
-        "may might much many far i you we they he she it its them their you your us our want get got use used "
-        "using have has had "
-        "been being were am also too very really so than from up out into over under between both each other another "
-        "exactly actually please say says said call called let somebody someone something anything thing things "
-        "make made "
-        "just still even more most less least own same such s t re ve ll"
-    ).split()
-    for term in terms(word)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +59,6 @@ def idf_of(texts: Iterable[str]) -> Idf:
         documents += 1
         frequencies.update(set(terms(text)))
     return Idf(lambda wanted: {term: frequencies[term] for term in wanted}, documents)
-
-
-def content_words(text: str) -> list[tuple[int, int, str]]:
-    """The words of `text` that carry its subject: first and past-the-last character, and term."""
-    found = ((m.start(), m.end(), terms(m[0])) for m in _WORD.finditer(text))
-    return [(start, end, cut[0]) for start, end, cut in found if cut and cut[0] not in _FUNCTION_WORDS]
 
 
 def telling_words(

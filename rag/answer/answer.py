@@ -8,9 +8,11 @@ from datetime import date
 from typing import Any, Literal
 
 from rag.papers import Filters, Paper, Passage
+from rag.settings import Style
 
 Outcome = Literal["answered", "partial", "corrected", "refused"]
 AnswererKind = Literal["quotes", "openai", "local"]
+Confidence = Literal["high", "medium", "low"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole result. `answer` is text with `[n]` markers; `reason` says why in one sentence."""
+    """The whole result. `answer` is text with `[n]` markers; `reason` says why in one sentence.
+
+    `confidence` is the level of `signals["confidence"]`, the calibrated chance that the outcome is
+    right. `route` says why this answerer was taken where the program chose it; `language` names
+    the answer's language where it is not English.
+    """
 
     question: str
     query_used: str
@@ -83,6 +90,10 @@ class Answer:
     signals: Mapping[str, float] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
+    confidence: Confidence = "medium"
+    style: Style = "standard"
+    route: str = ""
+    language: str = ""
 
     @property
     def refused(self) -> bool:
@@ -122,6 +133,10 @@ class Answer:
                 {"paper_id": p.paper_id, "title": p.title, "published": iso(p.published)} for p in self.nearest
             ],
             "signals": dict(self.signals),
+            "confidence": self.confidence,
+            "style": self.style,
+            "route": self.route,
+            "language": self.language,
         }
 
 

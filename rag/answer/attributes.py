@@ -24,7 +24,9 @@ _NEVER_LISTED = {
     r"|\bwho (?:wrote|authored|co-?authored)\b|\bauthors?['’]? names?\b|\bnames? of the authors?\b|"
     r"\bname the authors\b|\bwhich researchers? (?:wrote|proposed)\b"
     r"|\be-?mail\b.*\bauthors?\b|\bcontact the authors?\b",
-    "author affiliations": r"\baffiliat\w+\b|\bwhere (?:do|does|did) (?:they|the authors?|he|she) work\b",
+    "author affiliations": r"\baffiliat\w+\b|\bwhere (?:do|does|did) (?:they|the authors?|he|she) work\b|"
+    r"\b(?:country|countries|city|nationality|where)\b.{0,40}\bauthors?\b.{0,40}\b(?:from|based|live|located)\b|"
+    r"\bnationalit(?:y|ies)\b.*\bauthors?\b",
     "citation counts": r"\bhow many (?:citations|times (?:has|was|is)\b.*\bcited)\b|\bhow often\b.*\bcited\b|"
     r"\bcitation counts?\b|\bnumber of citations\b|\bh-index\b",
     "venues": r"\b(?:which|what) (?:venue|conference|journal)\b|\b(?:accepted|"
@@ -34,32 +36,103 @@ _NEVER_LISTED = {
     "identifiers": r"\b(?:arxiv|doi|isbn)\b.{0,20}\b(?:id|identifier|number|link|url|of|for)\b|\bwhat is the doi\b",
     "upvotes, stars or downloads": r"\bup-?votes?\b|\bgithub stars?\b|\bhow many (?:likes|stars|downloads|views|"
     r"forks)\b",
+    "figures, tables, sections or page counts": r"\b(?:figure|fig\.|table|section|appendix|equation|theorem|lemma)"
+    r"\s+(?:\d+|[A-Z])\b|\bhow many (?:pages|figures|tables|sections)\b|\b(?:which|what) pages?\b|\bpage count\b|"
+    r"\bin the (?:appendix|supplement\w*)\b",
+    "funding": r"\bwho (?:funded|financed|sponsored|paid for)\b|\bfunding (?:source|agency|agencies)\b|"
+    r"\bwhich grants?\b|\backnowledge?ments?\b",
 }
-# Details that abstracts seldom give; a question for one is answered only where its words stand together.
-_DETAILS = (
-    "learning rate; batch size; weight decay; warm-?up; optimi[sz]er; training steps?; training epochs?; "
-    "epochs?; random seeds?; dropout(?: rate)?; hyper-?parameters?; context (?:window|length|size); "
-    "vocabulary size; hidden (?:size|dimension); embedding dimensions?; attention heads?; transformer "
-    "layers?; number of layers; how many layers; training time; training cost; gpu hours?; gpu-hours?; "
-    "inference cost; licen[sc]es?; temperature; beam size; chunk size; p-?values?; standard deviation; "
-    "confidence interval; inter-annotator agreement; loss function; carbon footprint; budget; dollars?; "
-    "annotators?; train(?:ing)?[- ]test split"
-).split("; ")
-_SYNONYMS = {
-    r"licen[sc]es?": r"licen[sc]|apache|\bmit\b|cc[- ]by|\bgpl",
+# Details that abstracts seldom give, as a question names them, and the words by which a text gives
+# one (those of the question where none stand here). Only a text with such a word answers.
+_TIME = r"\b(?:milli)?seconds?\b|\bminutes?\b|\bhours?\b|\bdays?\b|\bweeks?\b|\bmonths?\b|\d\s?ms\b"
+_DETAILS = {
+    r"learning rates?": "",
+    r"batch sizes?": "",
+    r"weight decay": "",
+    r"warm-?up": "",
+    r"optimi[sz]ers?": r"\boptimi[sz]ers?\b|\badam\w*|\bsgd\b|"
+    r"\blion\b|\bmuon\b|\bshampoo\b|\badafactor\b|\brmsprop\b|\blbfgs\b",
+    r"training steps?": r"\bsteps?\b|\biterations?\b|\bupdates\b",
+    r"(?:training )?epochs?": r"\bepochs?\b",
+    r"random seeds?": "",
+    r"dropout(?: rate)?": r"\bdropout",
+    r"hyper-?parameters?": "",
     r"context (?:window|length|size)": r"context (?:window|length|size)|\b\d+k\b|\d tokens|context of",
-    r"gpu hours?": r"gpu[- ]?hours?|gpu[- ]days?",
-    r"gpu-hours?": r"gpu[- ]?hours?|gpu[- ]days?",
-    r"transformer layers?": r"layers?",
-    r"number of layers": r"\d+[- ]layers?|layers?",
-    r"how many layers": r"\d+[- ]layers?|layers?",
-    r"training steps?": r"\bsteps?\b|iterations?",
-    r"dollars?": r"\$|dollars?|usd",
-    r"training cost": r"cost",
-    r"inference cost": r"cost|cheaper",
-    r"loss function": r"\bloss\b|objective",
-    r"embedding dimensions?": r"dimension|\bdim\b|embedding size",
+    r"vocabulary size": "",
+    r"hidden (?:size|dimension)": "",
+    r"embedding (?:dimension\w*|size)": r"\bdimension|\bdim\b|embedding size",
+    r"attention heads?": "",
+    r"(?:transformer |number of |how many )layers?": r"\blayers?\b",
+    r"training time": "",
+    r"(?:training|inference) cost": r"\bcost|\bcheap",
+    r"gpu[- ]?(?:hours?|days?)": r"\bgpu[- ]?(?:hours?|days?)",
+    r"how long(?= (?:did|does|do|was|is|will|would)\b.*\b(?:take|train\w*|run|last|need))": _TIME,
+    r"(?:which|what|kind of|type of|how many) (?:\w+ )?(?:hardware|gpus?|tpus?|accelerators?|machines?)": (
+        r"\b[gtc]pus?\b|\bhardware\b|\bmachines?\b|\bdevices?\b|\bphones?\b|\bfpgas?\b|\b[AHV]\d{2,3}s?\b|"
+        r"\brtx\b|\bnvidia\b|\braspberry\b"
+    ),
+    r"in (?:milliseconds|ms|seconds|minutes|hours|days)": _TIME,
+    r"in (?:bytes|megabytes|gigabytes|mb|gb)": r"\b(?:[mgkt]?b|(?:mega|giga|kilo|tera)?bytes?)\b",
+    r"licen[sc]es?": r"licen[sc]|\bapache\b|\bmit\b|\bcc[- ]by|\bgpl",
+    r"temperature": "",
+    r"beam size": "",
+    r"chunk size": "",
+    r"p-?values?": "",
+    r"standard deviations?": "",
+    r"confidence intervals?": "",
+    r"inter-annotator agreement": "",
+    r"(?:which|what) tokeni[sz]er": r"\btokeni[sz]er|\bbpe\b|byte-pair|sentencepiece|wordpiece|unigram|byte-level",
+    r"(?:which|what) (?:programming|deep learning|software) (?:language|framework|library)": (
+        r"\bpython|\bc\+\+|\bjava\b|\bjavascript|\brust\b|\bjulia\b|\bpytorch|\btensorflow|\bjax\b|\bcuda\b|\btriton\b|\bhaskell|\blua\b|"
+        r"\bprogramming"
+    ),
+    r"loss function": r"\bloss\b|\bobjective",
+    r"carbon footprint|co2 emissions?": r"\bcarbon\b|\bco2\b|\bemissions?\b",
+    r"lines of code": "",
+    r"(?:monetary |financial )?budget (?:in|of)|dollars?|price": r"\$|\bdollars?\b|\busd\b|\bbudget\b|\bprice",
+    r"annotators?": "",
+    r"train(?:ing)?[- ]test split": "",
 }
+
+
+_ASKING = re.compile(r"^(?:which|what|kind of|type of|how many|in)\s+", re.I)
+# Nouns whose instances a text seldom calls by them: "What field ...?" is answered by "neuroscience".
+_SHELL = frozenset(
+    "kind kinds sort sorts type types form forms way ways manner means method methods approach approaches technique "
+    "techniques strategy strategies mechanism idea ideas trick insight insights principle concept criterion criteria "
+    "measure quantity device tool tools component components part parts piece element elements aspect aspects factor "
+    "factors feature features property properties characteristic term terms ingredient ingredients step steps stage "
+    "stages problem problems issue issues limitation limitations drawback drawbacks challenge challenges weakness "
+    "reason reasons explanation cause causes effect effects impact result results finding findings conclusion evidence "
+    "source sources material field fields area areas domain domains topic topics subject task tasks model models "
+    "system paper papers work works study studies survey surveys share fraction proportion percentage number amount "
+    "level degree extent rate ratio score value values gain gains lift improvement improvements advantage advantages "
+    "benefit benefits difference differences role purpose goal goals alternative alternatives choice option options "
+    "design change changes solution remedy thing things one ones group groups team lab organisation organization "
+    "company university institution date day month year name names word words claim claims question questions "
+    "assumption assumptions condition conditions requirement role animal species place person people others two three "
+    "four five modification modifications setting settings case cases example examples object objects family families "
+    "innovation innovations contribution contributions objective objectives signal signals information unit "
+    "units".split()
+)
+_THING = re.compile(
+    r"\b(?:what|which)\s+(?P<thing>(?:[\w-]+\s+){0,3}?(?P<head>[\w-]+))(?=\s+(?:do|does|did|is|are|was|were|has|have|had|can|"
+    r"could|will|would|should|must|may)\b)",
+    re.I,
+)
+
+
+def thing_asked(question: str) -> tuple[int, int] | None:
+    """Where the noun phrase of "which <thing> does ..." stands.
+
+    None where texts seldom call such a thing by its noun, or where it is one of the details.
+    """
+    for match in _THING.finditer(question):
+        words = match["thing"].split()
+        detail = any(re.search(rf"\b(?:{pattern})", match[0], re.I) for pattern in _DETAILS)
+        if not detail and not _SHELL.intersection(word.lower() for word in words) and words[-1].islower():
+            return match.span("thing")
+    return None
 
 
 def fields_asked(question: str) -> tuple[str, ...]:
@@ -73,11 +146,14 @@ def never_listed(question: str) -> str | None:
 
 
 def missing_details(question: str, texts: Iterable[str]) -> tuple[str, ...]:
-    """Details asked for by name ("learning rate") that none of the texts mentions."""
-    asked = [(pattern, match[0]) for pattern in _DETAILS if (match := re.search(rf"\b{pattern}\b", question, re.I))]
+    """Details asked for by name ("learning rate") that none of the texts gives, as the question words them;
+    of "how long does it take" the "time taken"."""
+    asked = [(pattern, match[0]) for pattern in _DETAILS if (match := re.search(rf"\b(?:{pattern})", question, re.I))]
     body = "\n".join(texts)
     return tuple(
         dict.fromkeys(
-            words for pattern, words in asked if not re.search(_SYNONYMS.get(pattern, rf"\b{pattern}"), body, re.I)
+            "time taken" if words.lower() == "how long" else _ASKING.sub("", words)
+            for pattern, words in asked
+            if not re.search(_DETAILS[pattern] or rf"\b(?:{pattern})", body, re.I)
         )
     )

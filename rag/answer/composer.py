@@ -8,17 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rag.answer.answer import Citation, Outcome, Sentence, TextDelta
+from rag.answer.attribution import Quote
 from rag.answer.context import Context
 from rag.answer.draft import Draft, refusal
-from rag.answer.markers import REFERENCE_LIST, Taken, take_markers
+from rag.answer.markers import Taken, is_reference, take_markers
 from rag.answer.plaintext import Cut, SentenceCutter, ThinkFilter
 from rag.answer.prompts import CANNOT_ANSWER
-from rag.answer.verify import Checked, Quote, Verifier
+from rag.answer.verify import Checked, Verifier
 from rag.models.interfaces import Piece
 from rag.papers import Paper
 
 UNSUPPORTED_MARK = "[unsupported]"
+LENGTH, CANCELLED = "length", "cancelled"  # finish reasons of a text that may end within a sentence
+BESIDE = "quoted beside the model's text"
+QUOTED = "quoted instead of an unsupported sentence"
 UNGROUNDED = "Nothing that the model wrote could be found in the papers."
+QUOTED_INSTEAD = f"{UNGROUNDED} Their own sentences stand here instead."
 MOST_REPEATS = 2  # the same sentence again: small models loop
 
 _CANNOT = re.compile(
@@ -46,7 +51,7 @@ class Composer:
         self._counts: Counter[str] = Counter()
         self._usage: dict[str, int] = {}
         self._text = self._lead = self._quoted = ""
-        self._refused = self._ended = False
+        self._refused = self._ended = self._instead = False
         self.wrote = self.thought = False
 
     def read(self, pieces: Iterator[Piece], most_chars: int) -> Iterator[TextDelta]:
@@ -61,16 +66,40 @@ class Composer:
                 self._forget()
             yield from self._take(cutter.feed(text))
             if self._ended or chars > most_chars:
-                finish = finish or "length"
+                finish = finish or LENGTH
                 break
         self.thought = thinking.thought
         if not self._ended:
             last = cutter.feed(thinking.finish()) + cutter.finish()
-            if finish == "length" and last and (self._sentences or self._pending or len(last) > 1):
+            if finish in (LENGTH, CANCELLED) and last and (self._sentences or self._pending or len(last) > 1):
                 self._counts["cut_short"] += 1
                 last = last[:-1] if not _END.search(last[-1].text) else last
             yield from self._take(last)
         if any(checked.quotes for _, checked in self._pending):
+            yield from self._release()
+        elif finish != CANCELLED:
+            yield from self._quotes_instead()
+        if self._replacing and self._text and finish != CANCELLED:
+            yield from self._quotes_left(BESIDE)
+
+    def _quotes_instead(self) -> Iterator[TextDelta]:
+        """What the papers say, where nothing that the model wrote can be shown: a hidden order silences nobody.
+
+        Not where the model said that they do not answer.
+        """
+        absent = self._refused or any(checked.neutral for _, checked in self._pending)
+        if not self.wrote or self._text or (absent and not self._replacing) or not self._quotes:
+            return
+        self._counts["unsupported"] += sum(not checked.supported for _, checked in self._pending)
+        self._pending.clear()
+        yield from self._quotes_left(QUOTED)
+        self._instead = True
+
+    def _quotes_left(self, note: str) -> Iterator[TextDelta]:
+        """The quotes that the answer does not hold yet. What a small model writes, or that it finds nothing,
+        says little about what the papers answer."""
+        while (quote := self._unshown_quote()) is not None:
+            self._pending.append((" ", self._quoting(quote, "", note)))
             yield from self._release()
 
     def _forget(self) -> None:
@@ -98,6 +127,8 @@ class Composer:
 
     def _outcome(self) -> tuple[Outcome, str]:
         total, wrong = len(self._sentences), sum(not sentence.supported for sentence in self._sentences)
+        if self._instead:
+            return "answered", QUOTED_INSTEAD
         if wrong:
             return "partial", f"{wrong} of {total} sentences could not be found in the papers."
         if self._counts["neutral"] or self._refused:
@@ -110,7 +141,7 @@ class Composer:
                 return
             self.wrote = True
             self._lead += cut.lead
-            if REFERENCE_LIST.match(cut.text):
+            if is_reference(cut.text):
                 self._counts["reference_lists_removed"] += 1
                 self._ended = True
             elif _CANNOT.search(cut.text) or _letters(CANNOT_ANSWER) in _letters(cut.text):
@@ -124,6 +155,7 @@ class Composer:
         self._counts["markers_removed"] += taken.unknown
         self._counts["author_years_removed"] += taken.author_years + bool(taken.stranger)
         self._counts["links_removed"] += taken.links
+        self._counts["markup_removed"] += taken.markup
         letters = _letters(taken.claim)
         if not letters or (not taken.ids and (taken.claim.endswith(":") or _PLEASANTRY.fullmatch(taken.claim))):
             return
@@ -150,19 +182,25 @@ class Composer:
         if quote is None:
             self._counts["dropped"] += 1
             return None
+        return self._quoting(quote, taken.claim)
+
+    def _quoting(self, quote: Quote, claim: str, note: str = QUOTED) -> Checked:
+        """A sentence that quotes, in place of `claim` or beside what the model wrote."""
         self._seen[quote.text] += 1
-        self._counts["replaced"] += 1
+        self._counts["replaced"] += note == QUOTED
         again, self._quoted = self._quoted == quote.paper.paper_id, quote.paper.paper_id
         text = f"It also reports: “{quote.text}”" if again else f"“{quote.paper.title}” reports: “{quote.text}”"
-        return Checked(
-            text, taken.claim, (quote,), 1.0, True, "quoted instead of an unsupported sentence", cited_itself=True
-        )
+        return Checked(text, claim, (quote,), 1.0, True, note, cited_itself=True)
 
     def _next_quote(self, taken: Taken) -> Quote | None:
         """A quote that has not been given yet."""
         if not self._given:
             quote = self._verifier.nearest_quote(taken)
             return None if quote is None or self._seen[quote.text] else quote
+        return self._unshown_quote()
+
+    def _unshown_quote(self) -> Quote | None:
+        """The best of the quotes given that the answer does not hold yet."""
         shown = {(citation.paper.paper_id, citation.start) for citation in self._citations.values()}
         while self._quotes:
             quote = self._quotes.pop(0)

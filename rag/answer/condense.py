@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 
 from rag.answer.answer import Turn
-from rag.answer.generate import close_stream
+from rag.answer.history import recent
+from rag.answer.names import mentions, names
 from rag.answer.plaintext import ThinkFilter
 from rag.answer.prompts import condense_messages
 from rag.errors import EndpointError, ModelError
 from rag.models.interfaces import Generator as TextGenerator
-from rag.terms import terms
+from rag.models.interfaces import close_stream
+from rag.terms import NUMBER, terms
 
 LONGEST = 300
 MAX_TOKENS = 120
@@ -19,32 +22,40 @@ MOST_NEW_TERMS = 0.34  # of the rewritten question's words; more is an answer or
 
 _PREFIX = re.compile(r"^(?:(?:rewritten|standalone|self-contained|last)\s+)?question\s*:\s*", re.IGNORECASE)
 _LEAKED = re.compile(r"\[\s*(?:\d+|p[0-9a-f]{3,6})\s*\]|【|</?\w+|<\||```|\bhttps?://", re.IGNORECASE)
+_CORRECTS = re.compile(r"\b(?:no|not|instead|rather|meant)\b", re.IGNORECASE)
 _QUOTES = "\"'“”‘’` "
 
 
-def condense(question: str, history: Sequence[Turn], generator: TextGenerator) -> str:
-    """`question` with what it refers to in `history` written in.
+def condense(
+    question: str,
+    history: Sequence[Turn],
+    generator: TextGenerator,
+    *,
+    cancelled: threading.Event | None = None,
+) -> str:
+    """`question` with what it refers to in the last turns of `history` written in.
 
-    The raw question comes back when there is no history, when the model fails, and when what it
-    writes is no such question: empty, several lines, too long, with markers, or full of words
-    that nobody in the conversation used.
+    The raw question comes back when there is no history, when the model fails or is `cancelled`, and
+    when what it writes is no such question: empty, several lines, too long, with markers, without
+    a name or number that was asked about, or full of words that nobody in the conversation used.
     """
-    if not history:
+    turns = recent(history)
+    if not turns:
         return question
     try:
-        written = _whole(generator, question, history)
+        written = _whole(generator, question, turns, cancelled)
     except (EndpointError, ModelError):
         return question
     lines = [line for line in written.strip().splitlines() if line.strip()]
     if len(lines) != 1:
         return question
     rewritten = _PREFIX.sub("", lines[0].strip(_QUOTES)).strip(_QUOTES)
-    return rewritten if _is_sound(rewritten, question, history) else question
+    return rewritten if _is_sound(rewritten, question, turns) else question
 
 
-def _whole(generator: TextGenerator, question: str, history: Sequence[Turn]) -> str:
+def _whole(generator: TextGenerator, question: str, turns: Sequence[Turn], cancelled: threading.Event | None) -> str:
     thinking, text = ThinkFilter(), ""
-    pieces = generator.stream(condense_messages(question, history), max_tokens=MAX_TOKENS)
+    pieces = generator.stream(condense_messages(question, turns), max_tokens=MAX_TOKENS, cancelled=cancelled)
     try:
         for piece in pieces:
             more, forget = thinking.feed(piece.text)
@@ -54,9 +65,17 @@ def _whole(generator: TextGenerator, question: str, history: Sequence[Turn]) -> 
     return text + thinking.finish()
 
 
-def _is_sound(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
-    if not rewritten or len(rewritten) > LONGEST or _LEAKED.search(rewritten):
+def _is_sound(rewritten: str, question: str, turns: Sequence[Turn]) -> bool:
+    if not rewritten or len(rewritten) > LONGEST or _LEAKED.search(rewritten) or _drops(rewritten, question):
         return False
-    said = set(terms(" ".join([question, *(turn.content for turn in history)])))
+    said = set(terms(" ".join([question, *(turn.content for turn in turns)])))
     used = set(terms(rewritten))
     return bool(used) and len(used - said) <= MOST_NEW_TERMS * len(used)
+
+
+def _drops(rewritten: str, question: str) -> bool:
+    """Whether a name or number of the question is gone; "not X, Y" rightly drops one."""
+    if _CORRECTS.search(question):
+        return False
+    asked = (*names(question), *NUMBER.findall(question))
+    return not all(mentions(rewritten, name) for name in asked)

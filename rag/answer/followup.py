@@ -1,4 +1,7 @@
-"""A follow-up made self-contained by rules: what "it" or "the second one" refers to is written in."""
+"""A follow-up made self-contained by rules: what "it", "the second one" or "and for Llama?" refers to is written in.
+
+The outcome reads as a person would have asked it of someone who has not heard the conversation.
+"""
 
 from __future__ import annotations
 
@@ -6,48 +9,43 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rag.answer import ellipsis
+from rag.answer import referring as refer
 from rag.answer.answer import Turn
-from rag.answer.names import names
-from rag.terms import terms
+from rag.answer.history import ASKED_CHARS, TitleLookup, as_written, cited_titles, last_asked, quoted, recent
+from rag.answer.names import mentions, names
 
-MAX_TURNS = 12
-MAX_ABOUT = 300  # characters of an earlier question that are written in
-_NEAREST = "Nearest papers:"  # what follows it in a refusal is an offer, not what "it" stands for
-# A title as answers write it: “Title” (October 2022), “Title”: or “Title” was; a quoted sentence has its marker behind.
-_TITLE = re.compile(
-    r"“(?P<ours>[^“”\n]{3,300})”(?:(?P<sure>\s*\((?:[A-Z][a-z]+ (?:\d{1,2}, )?\d{4}|no date)\)|:)|(?P<marked>\s*\[\d))?"
-    r"|(?:\[|\"|\*{1,2})(?P<others>[A-Z0-9$][^\[\]“”\"*\n]{11,300}?)(?:\]|\"|\*{1,2})"
+_OPENER = re.compile(
+    r"^\s*(?:(?:and|but|so|also|then|ok(?:ay)?|well|right|yes|hm+|thanks|thank you|great|actually)\b[\s,.!–-]*)+", re.I
 )
-_OPENER = re.compile(r"^\s*(?:and|but|so|also|then|what about|how about|what else|why not|really)\b", re.I)
-_SUBJECT = re.compile(r"\b(?:it|they|them|he|she|this|that|these|those)\b(?!\s+(?:is|are|was|were)\s+there)", re.I)
-_DEMONSTRATIVE = re.compile(
-    r"\b(?:this|that|these|those|the same|said|the)\s+(?:paper|papers|method|model|approach|work|study|authors?|"
-    r"technique|"
-    r"framework|system|benchmark|dataset|result|results)\b",
+_ABOUT = re.compile(r"^\s*(?:(?:and|but)\s+)?(?:what|how)\s+about\b|^\s*(?:what else|really)\b", re.I)
+_CLAUSE = re.compile(
+    r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might)\b|"
+    r"^\s*(?:which|what|who)\s+\w+\s+\w+s\b|^\s*(?:list|show|give|compare|name|explain|describe|define)\b",
     re.I,
 )
-_POSSESSIVE = re.compile(r"\b(?:its|their|his|her)\b", re.I)
-_ORDINAL = re.compile(
-    r"\bthe\s+(?:(first|second|third|fourth|fifth|last)\s+(?:one|paper|method|model|study|work)|(former|latter))\b",
-    re.I | re.A,  # ASCII: "ſecond" is no ordinal that the table has
-)
-_PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "former": 0, "latter": -1}
-_OTHER = re.compile(
-    r"\b(?:any\s+)?(?:other|another|further|similar|related)\s+(?:papers?|works?|stud(?:y|ies)|methods?)\b", re.I
-)
-_ANOTHER = re.compile(
+_GIVEN = re.compile(r"\bthe\s+[a-z-]+(?:\s+[a-z-]+)?\s*[?.!,]*$|\bthe\s+[a-z]+,", re.I)  # "the throughput?"
+_OTHERS = re.compile(
     r"\b(?:any|other|another|further|more|which|what|similar|related|else)\s+(?:\w+\s+)?(?:papers?|works?|stud(?:y|ies)|methods?)\b",
     re.I,
 )
+_OF_PAPERS = re.compile(
+    r"\b(?:papers?|articles?|publications?|studies)\b.*\b(?:are|is|were|there|about|on)\b|\bhow many papers\b", re.I
+)
+_FOR_PAPERS = re.compile(r"\b(?:which|what|how many|list|show|latest|newest|oldest|are there)\b.*\bpapers?\b", re.I)
+_ASKS = re.compile(rf"{_OPENER.pattern[:-1]}*(?:how|what|which|who|where|when|why)\b", re.I)
+_END = re.compile(r"\s*[?.!]*\s*$")
+NO_MORE_THAN = 3  # papers that "they" or "which of them" spells out
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
     """A question with its context written in.
 
-    `focus` is how many characters of `text` are the question itself; the rest is inherited.
-    `subject` is the title it refers to; `elsewhere` tells that another paper than the subject
-    is asked for. `cited` are the titles that the last answer named, whether or not they matter.
+    `text` is the whole question; its first `focus` characters are asked, what follows is only where to look.
+    `subject` is the title it refers to, `among` the titles it chooses from or compares; `elsewhere` tells that another
+    paper than the subject is asked for. `cited` are the titles that the last answer named, whether or not
+    they matter. `said` are sentences that were quoted already, where more than those is asked for.
     """
 
     text: str
@@ -55,88 +53,175 @@ class FollowUp:
     cited: tuple[str, ...] = ()
     subject: str | None = None
     elsewhere: bool = False
+    among: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
 
-def make_self_contained(question: str, history: Sequence[Turn]) -> FollowUp:
-    """Write the last topic of `history` into a question that leans on it.
+def make_self_contained(question: str, history: Sequence[Turn], titles: TitleLookup = as_written) -> FollowUp:
+    """Write what a question leans on into it; a question that stands on its own stays as it is.
 
-    A question that stands on its own (it names things, or has enough content and no pronoun
-    pointing back) is left as it is, so a change of topic is not dragged back to the old one.
+    `titles` gives the library's title for a title that the conversation shows, or None: a title that the
+    library does not have is no source, whoever wrote it.
     """
-    turns = list(history)[-MAX_TURNS:]
-    pronoun = _leading_pronoun(question)
-    ordinal = _ORDINAL.search(question)
-    cited = _cited_titles(turns, offered=bool(ordinal))
-    if not turns or not _leans(question, pronoun):
-        return FollowUp(question, len(question), tuple(cited))
+    turns = recent(history)
     standing = FollowUp(question, len(question))
-    if cited and ordinal:
-        place = _PLACES[(ordinal[1] or ordinal[2]).lower()]
-        return _written_in(question, ordinal, cited[place], cited) if place < len(cited) else standing
+    if not turns:
+        return standing
+    asked = last_asked(turns)
+    before = make_self_contained(_folded(turns[asked].content), turns[:asked], titles) if asked is not None else None
+    cited = cited_titles(turns, titles)
+    offered = _in_order(cited_titles(turns, titles, offered=True), before)
+    if chosen := _chosen(question, offered, before):
+        return replace(chosen, cited=offered)
+    if before and (again := _asked_again(question, before, cited, turns)):
+        return again
+    if len(cited) > 1 and (together := _together(question, _in_order(cited, before))):
+        return replace(together, cited=cited)
+    if not _leans(question):
+        return replace(standing, cited=() if refer.ordinal(question) else cited)
     if cited:
-        return _written_in(question, pronoun, cited[0], cited)
-    asked = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
-    return replace(standing, text=f"{question} (about: {asked[:MAX_ABOUT]})") if asked else standing
+        return replace(_of_paper(question, cited[0]), cited=cited)
+    return _of_question(question, before) if before else standing
 
 
-def _leans(question: str, pronoun: re.Match[str] | None) -> bool:
-    if _OPENER.match(question) or pronoun or _DEMONSTRATIVE.search(question):
-        return True
-    named = names(question)
-    possessive = _POSSESSIVE.search(question)
-    if possessive and not named and len(terms(question[: possessive.start()])) < 4:
-        return True
-    if _ORDINAL.search(question):
-        return True
-    return not named and len(terms(question)) <= 3
+def about(question: str, title: str) -> tuple[str, int]:
+    """A question asked of one paper: `… in “Title”?`, and how many characters of it are the question."""
+    end = _END.search(question)
+    assert end
+    asked = question[: end.start()]
+    mark = end[0].strip() or ("?" if _CLAUSE.search(question) else "")
+    return f"{asked} in “{title}”{mark}", len(asked)
 
 
-def _leading_pronoun(question: str) -> re.Match[str] | None:
-    """A pronoun that has no noun of its own question to stand for."""
-    for match in _SUBJECT.finditer(question):
-        before = _OTHER.sub(" ", question[: match.start()])
-        if any(name[0].isalpha() for name in names(before)) or len(terms(before)) > 4:
-            return None
-        if match[0].lower() in ("that", "this", "these", "those") and re.match(r"\s+[a-z]", question[match.end() :]):
-            continue  # "the retriever that encodes", "this paper": no pronoun
-        return match
+def _folded(text: str) -> str:
+    return " ".join(text.split())[:ASKED_CHARS]
+
+
+def _in_order(cited: Sequence[str], before: FollowUp | None) -> tuple[str, ...]:
+    return refer.in_order_asked(cited, before.text) if before else tuple(cited)
+
+
+def _asked_again(question: str, before: FollowUp, cited: tuple[str, ...], turns: Sequence[Turn]) -> FollowUp | None:
+    """The question before, asked of something else, for its reason, or for more."""
+    earlier = before.text
+    if text := ellipsis.corrected(question, earlier):
+        return FollowUp(text, len(text))
+    if text := ellipsis.carried_on(question, earlier):
+        return _still_about(text, cited, earlier)
+    # The rest asks the same question further, which finds its papers as it found them before.
+    same = FollowUp("", 0, (), before.subject, before.elsewhere, before.among)
+    if text := ellipsis.reasoned(question, earlier):
+        return replace(same, text=text, focus=len(text))
+    if text := ellipsis.expanded(question, earlier):
+        return replace(same, text=text, focus=len(text), said=quoted(turns))
     return None
 
 
-def _written_in(question: str, pronoun: re.Match[str] | None, title: str, cited: Sequence[str]) -> FollowUp:
-    """Put the title's short name for the pronoun and the whole title behind the question."""
-    short = title.split(":")[0].strip() if ":" in title else title
-    text = question
-    if pronoun and len(short.split()) <= 5:
-        text = question[: pronoun.start()] + short + question[pronoun.end() :]
-    focus = len(text)
-    elsewhere = bool(_ANOTHER.search(question))
-    text = text if title in text else f"{text} (about “{title}”)"
-    return FollowUp(text, focus, tuple(cited), title, elsewhere)
+def _still_about(text: str, cited: tuple[str, ...], earlier: str) -> FollowUp:
+    """A question that came of the one before: about the same paper, unless its name was exchanged for another."""
+    if len(cited) != 1 or _OF_PAPERS.search(earlier):
+        return FollowUp(text, len(text), cited)
+    title = cited[0]
+    if f"“{title}”" in text or _names_it(text, title):
+        return FollowUp(text, len(text), cited, title)
+    if _names_it(earlier, title):
+        return FollowUp(text, len(text))  # another paper is asked for by name
+    whole, focus = about(text, title)
+    return FollowUp(whole, focus, cited, title)
 
 
-def _cited_titles(turns: Sequence[Turn], *, offered: bool) -> list[str]:
-    """Titles that the last answer which names any wrote in brackets or quotation marks, in order;
-    those that a refusal offers only if `offered`."""
-    for turn in reversed(turns):
-        if turn.role != "assistant":
-            continue
-        said = turn.content if offered else turn.content.split(_NEAREST)[0]
-        found = [title for match in _TITLE.finditer(said) if (title := _title(match))]
-        if found:
-            return list(dict.fromkeys(found))
-    return []
+def _names_it(text: str, title: str) -> bool:
+    short = refer.short_name(title)
+    return any(mentions(title, name) for name in names(text)) or bool(short and short.lower() in text.lower())
 
 
-def _title(match: re.Match[str]) -> str | None:
-    text = (match["ours"] or match["others"]).strip()
-    if match["sure"] or (match["ours"] and not match["marked"] and len(text) > 11 and text[0].isupper()):
-        return text
-    return text if len(text) > 11 and _like_a_title(text) else None
+def _chosen(question: str, cited: tuple[str, ...], before: FollowUp | None) -> FollowUp | None:
+    """A question about one of the papers before: "the second one", "the one about layers", "which of them"."""
+    if before and (text := ellipsis.narrowed(question, before.text)):
+        return _standing(text)
+    found, ordinal = refer.described(question, cited), refer.ordinal(question)
+    if found:
+        span, title = found
+    elif ordinal and cited and refer.place(ordinal) < len(cited):
+        span, title = ordinal.span(), cited[refer.place(ordinal)]
+    elif len(cited) > 1 and (text := refer.which_of(question, cited[:NO_MORE_THAN])):
+        return replace(_standing(text), among=cited[:NO_MORE_THAN])
+    else:
+        return None
+    chosen = _with(question, span, refer.called(title), title)
+    corrected = before and ellipsis.corrected(chosen.text, before.text)
+    return replace(chosen, text=corrected, focus=len(corrected)) if corrected else chosen
 
 
-def _like_a_title(text: str) -> bool:
-    """A quoted sentence ends like one; a title has mostly capitalised words and no full stop."""
-    words = [word for word in re.findall(r"[A-Za-z][\w-]*", text) if len(word) > 3]
-    capitals = sum(word[0].isupper() for word in words)
-    return bool(words) and not text.rstrip().endswith(".") and capitals / len(words) >= 0.5
+def _standing(text: str) -> FollowUp:
+    """A question in which nothing refers to another any more."""
+    text = _without_opener(text)
+    return FollowUp(text, len(text))
+
+
+def _with(question: str, span: tuple[int, int], words: str, title: str) -> FollowUp:
+    text = question[: span[0]] + words + question[span[1] :]
+    return replace(_standing(text), subject=title, elsewhere=bool(_OTHERS.search(question)))
+
+
+def _leans(question: str) -> bool:
+    if refer.ordinal(question):
+        return False  # "the fifth one" of three
+    if refer.pointer(question) or refer.demonstrative(question) or refer.one(question):
+        return True
+    named = any(name[0].isalpha() for name in names(question))
+    if ellipsis.DEFINES.match(question) or _FOR_PAPERS.search(question):
+        return False
+    if not refer.content(question) and not _ASKS.match(question):
+        return False  # "ok", "not that one": nothing that could be asked of a paper
+    opened = _OPENER.match(question) or _ABOUT.match(question)
+    if opened and not (named and _CLAUSE.search(question)):
+        return True
+    if named:
+        return False
+    return refer.content(question) <= 1 or (refer.content(question) <= 3 and bool(_GIVEN.search(question)))
+
+
+def _together(question: str, cited: tuple[str, ...]) -> FollowUp | None:
+    """ "How do they differ?" asked of several papers."""
+    match = refer.several(question)
+    if match is None:
+        return None
+    among = cited[:NO_MORE_THAN]
+    text = question[: match.start()] + refer.joined(among) + question[match.end() :]
+    return replace(_standing(text), among=among)
+
+
+def _of_paper(question: str, title: str) -> FollowUp:
+    """The paper's name in the pronoun's place; where that is no sentence, "in “Title”" behind the question."""
+    elsewhere = bool(_OTHERS.search(question))
+    pointed = refer.demonstrative(question)
+    if pointed and pointed["kind"].lower() in ("paper", "work", "study", "article"):
+        return _with(question, pointed.span(), _the_paper(title), title)
+    match = None if pointed else refer.pointer(question)
+    if match and (text := refer.put_for(question, match, title)):
+        return replace(_standing(text), subject=title, elsewhere=elsewhere)
+    whole, focus = about(question, title)
+    return FollowUp(whole, focus, subject=title, elsewhere=elsewhere)
+
+
+def _the_paper(title: str) -> str:
+    short = refer.short_name(title)
+    return f"the {short} paper" if short else f"the paper “{title}”"
+
+
+def _of_question(question: str, before: FollowUp) -> FollowUp:
+    """No paper was cited: the one thing that the question before names or asks to define is meant, or all of it."""
+    named = [name for name in names(before.text) if name[0].isalpha()]
+    defined = ellipsis.DEFINES.match(before.text)
+    topic = named[0] if len(named) == 1 else defined["what"] if defined and not named else None
+    match = refer.pointer(question)
+    if topic and match and (text := refer.put_for(question, match, topic)):
+        return _standing(text)
+    return FollowUp(f"{question} (asked after: {before.text[:ASKED_CHARS]})", len(question))
+
+
+def _without_opener(text: str) -> str:
+    """ "And how many authors ..." -> "How many authors ..."."""
+    rest = _OPENER.sub("", text)
+    return rest[:1].upper() + rest[1:] if text[:1].isupper() and rest != text else rest

@@ -58,8 +58,9 @@ class Evidence:
 def gather(question: Question, retrieval: Retrieval, papers: Sequence[RankedPaper], library: Library) -> Evidence:
     """Read the papers' sentences and align each with the question's words."""
     idf = Idf(library.document_frequencies, library.n_documents)
-    inherited = frozenset(terms(question.subject or ""))
-    words = tuple(telling_words(question.query, retrieval.encoded, idf, focus=question.focus, inherited=inherited))
+    words = tuple(
+        telling_words(question.query, retrieval.encoded, idf, focus=question.focus, inherited=question.inherited)
+    )
     passages = library.passages([ranked.paper.paper_id for ranked in papers])
     stored = library.encoded([p.passage_id for group in passages.values() for p in group])
     found = []

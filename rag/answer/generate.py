@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from rag.answer.answer import Citation, TextDelta
-from rag.answer.composer import Composer
+from rag.answer.attribution import Grounding
+from rag.answer.composer import CANCELLED, Composer
 from rag.answer.context import Context
 from rag.answer.draft import Draft
 from rag.answer.prompts import answer_messages
-from rag.answer.verify import Grounding, Verifier
+from rag.answer.structured import StructuredReader, response_format
+from rag.answer.verify import Verifier
 from rag.errors import EndpointError
+from rag.models.endpoint_errors import SchemaRefusedError
 from rag.models.interfaces import Generator as TextGenerator
-from rag.models.interfaces import Piece
+from rag.models.interfaces import Message, Piece
 from rag.papers import Paper
+from rag.settings import Style
 
 CHARS_PER_TOKEN = 20  # an endpoint that ignores max_tokens is stopped here
+STOPPED = "Stopped before the answer was complete."
 
 
 def generate(
@@ -30,6 +37,8 @@ def generate(
     replace_unsupported: bool = False,
     quotes: Sequence[Citation] = (),
     nearest: Sequence[Paper] = (),
+    style: Style = "standard",
+    cancelled: threading.Event | None = None,
 ) -> Generator[TextDelta, None, Draft]:
     """Answer from `context`; yields checked text, returns the draft whose text is all of it.
 
@@ -39,31 +48,65 @@ def generate(
     prompt, and a quote in place of each unsupported sentence: the next of `quotes` (what the
     answerer without a model would say, best first) or, without any, the nearest in the passages.
 
-    Closing the iterator closes the model's stream.
+    Closing the iterator closes the model's stream. Setting `cancelled` does so too, at once; the
+    draft then holds what was shown, maybe nothing, and says that it was stopped.
 
     Raises:
         EndpointError: the endpoint failed, or the model wrote nothing.
         ModelError: the local model cannot be used.
     """
-    messages = answer_messages(question, context.text, today, compact=replace_unsupported)
+    cancelled = cancelled or threading.Event()
+    reader = StructuredReader(bullets=style == "bullets")
     writer = Composer(Verifier(question, context, grounder), context, replace_unsupported, quotes)
-    pieces = generator.stream(messages, max_tokens=max_tokens)
+
+    def prompt(structured: bool) -> list[Message]:
+        compact = replace_unsupported
+        return answer_messages(question, context.text, today, compact=compact, style=style, structured=structured)
+
+    pieces = _pieces(generator, prompt, reader, context.by_id, max_tokens, cancelled)
     try:
         yield from writer.read(pieces, max_tokens * CHARS_PER_TOKEN)
     finally:
-        close_stream(pieces)
+        pieces.close()
+    draft = writer.draft(generator.model, nearest)
+    if cancelled.is_set():
+        return _stopped(draft)
     if not writer.wrote:
         message = f"The model {generator.model} wrote no answer."
-        remedy = "Raise PAPERCHAT_ANSWER_TOKENS." if writer.thought else "Ask again, or choose another model."
+        thought = writer.thought or reader.thought
+        remedy = "Raise PAPERCHAT_ANSWER_TOKENS." if thought else "Ask again, or choose another model."
         raise EndpointError(message, remedy)
-    draft = writer.draft(generator.model, nearest)
     if draft.outcome == "refused":
         yield TextDelta(draft.text)
     return draft
 
 
-def close_stream(pieces: Iterator[Piece]) -> None:
-    """Stop a model that may still be writing."""
-    close = getattr(pieces, "close", None)
-    if close is not None:
-        close()
+def _pieces(
+    generator: TextGenerator,
+    prompt: Callable[[bool], list[Message]],
+    reader: StructuredReader,
+    ids: Iterable[str],
+    max_tokens: int,
+    cancelled: threading.Event,
+) -> Generator[Piece, None, None]:
+    """The model's text as plain text: asked for in JSON where it takes a schema, else as it is."""
+    refused = not generator.structured
+    if not refused:
+        try:
+            schema = response_format(list(ids))
+            yield from reader.read(
+                generator.stream(prompt(True), max_tokens=max_tokens, cancelled=cancelled, response_format=schema)
+            )
+        except SchemaRefusedError:
+            refused = True
+    if refused:
+        yield from generator.stream(prompt(False), max_tokens=max_tokens, cancelled=cancelled)
+    if cancelled.is_set():
+        yield Piece(finish_reason=CANCELLED)  # so that half a sentence is left out
+
+
+def _stopped(draft: Draft) -> Draft:
+    """What was shown until then; a stop says nothing about what the papers hold."""
+    if draft.sentences:
+        return replace(draft, outcome="partial", reason=STOPPED)
+    return replace(draft, text="", outcome="refused", reason=STOPPED, nearest=())

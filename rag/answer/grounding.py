@@ -13,11 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
-from rag.answer.alignment import Idf, content_words
+from rag.answer.alignment import Idf
 from rag.answer.comparison import AGAINST, NEAREST, Claim, Comparer, Seen, denial, likeness, only
 from rag.answer.contradictions import missing_names, missing_numbers, wrong_units
 from rag.chunking import sentences
 from rag.models.interfaces import Embedder
+from rag.terms import content_words
 
 GROUNDING_VERSION = "2"  # raise it whenever a score may change; figures of another version are not comparable
 SUPPORTED = 0.7  # score from which a sentence counts as supported; frozen on the labelled dev data

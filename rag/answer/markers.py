@@ -13,7 +13,23 @@ REFERENCE_LIST = re.compile(
     re.IGNORECASE,
 )
 
+# "Zhang, A., & Keller, B. (2019)", "3. A. Zhang and B. Keller", "[^1]: https://…": lines of a list without its heading.
+_REFERENCE_ENTRY = re.compile(
+    r"^[\W\d]*[A-ZÀ-Ý][\w’'-]+, (?:[A-Z]\.[\s,&-]*)+"
+    r"|^\W*\d+\W+(?:[A-Z]\. ?)+[A-ZÀ-Ý][\w’'-]+(?:,| and | & | et al)"
+    r"|^\[\^\d+\]:"
+)
+_GONE = "\x00"  # where something was taken out; no text from a model holds one
+_EMPTIED = re.compile(rf"[(\[](?:[\w ]{{1,30}}:)?\s*{_GONE}[\s{_GONE}]*[)\]]")
+_BEFORE_STOP = re.compile(rf"\s*{_GONE}[\s{_GONE}]*(?=[.,;:!?](?:\s|$)|$)")
 _LINK = re.compile(r"(!?)\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
+_ADDRESS = re.compile(r"<?\b(?:https?://|www\.)[^\s<>()\[\]{}\"']+>?", re.IGNORECASE)
+# Elements that run or draw something, other tags, and chat templates' control tokens.
+_MARKUP = re.compile(
+    r"<(script|style|iframe|object|svg)\b.*?(?:</\1\s*>|$)|</?[A-Za-z][\w-]*(?:\s+[^<>]*=[^<>]*|\s*/?)>"
+    r"|<\|[^|<>\n]*\|>|\[/?(?:INST|SYS)\]",
+    re.IGNORECASE | re.DOTALL,
+)
 _BRACKETS = re.compile(r"\s*(?:\[{1,2}([^\[\]\n]{1,120})\]{1,2}|【([^】\n]{0,120})】|\(([^()\n]{1,120})\))")
 _NOISE = re.compile(
     r"\b(?:passages?|papers?|ids?|sources?|see|and|refs?|cf)\b|\d{4}-\d\d-\d\d|\bundated\b|[\s,;:&|^†#=\"'.–-]",
@@ -34,8 +50,9 @@ class Taken:
     """A sentence without markers.
 
     `text` is for people, `claim` the same without titles that replaced an id, `ids` those of ours
-    that it cited. `unknown` and `author_years` count the markers taken out that point nowhere;
-    `stranger` is an author named in the sentence whom no passage names.
+    that it cited. `unknown` and `author_years` count the markers taken out that point nowhere, `links`
+    and `markup` the addresses and tags taken out that no passage has; `stranger` is an author named in
+    the sentence whom no passage names.
     """
 
     text: str
@@ -44,33 +61,54 @@ class Taken:
     unknown: int = 0
     author_years: int = 0
     links: int = 0
+    markup: int = 0
     stranger: str = ""
+
+
+def is_reference(sentence: str) -> bool:
+    """Whether a list of references begins here."""
+    return bool(REFERENCE_LIST.match(sentence) or _REFERENCE_ENTRY.match(sentence))
 
 
 def take_markers(sentence: str, titles: Mapping[str, str], shown: str) -> Taken:
     """Take the markers out of one sentence; `titles` are those of the known ids, `shown` the passages' text."""
-    return _Taker(titles, " ".join(shown.casefold().split())).take(sentence)
+    return _Taker(titles, _plain(shown)).take(sentence)
 
 
 class _Taker:
     def __init__(self, titles: Mapping[str, str], shown: str) -> None:
         self.titles = titles
-        self.shown = shown
+        self.shown = shown  # as a reader has it, not as the prompt does
         self.ids: dict[str, None] = {}
-        self.unknown = self.author_years = self.links = 0
+        self.unknown = self.author_years = self.links = self.markup = 0
 
     def take(self, sentence: str) -> Taken:
-        text = _BRACKETS.sub(self._bracket, _LINK.sub(self._link, sentence))
-        claim = _tidy(_BARE.sub(lambda match: self._bare(match, ""), text))
+        text = _ADDRESS.sub(self._address, _LINK.sub(self._link, _MARKUP.sub(self._tag, sentence)))
+        text = _BRACKETS.sub(self._bracket, text)
+        claim = _tidy(_BARE.sub(lambda match: self._bare(match, _GONE), text))
         text = _tidy(_BARE.sub(lambda match: self._bare(match, "“{}”"), text))
         stranger = next((m[0] for m in _NARRATIVE.finditer(claim) if not self._in_passages(m[0])), "")
-        return Taken(text, claim, tuple(self.ids), self.unknown, self.author_years, self.links, stranger)
+        counts = (self.unknown, self.author_years, self.links, self.markup)
+        return Taken(text, claim, tuple(self.ids), *counts, stranger)
+
+    def _tag(self, match: re.Match[str]) -> str:
+        if self._in_passages(match[0]):
+            return match[0]
+        self.markup += 1
+        return _GONE
+
+    def _address(self, match: re.Match[str]) -> str:
+        address = match[0].rstrip(".,;:!?")
+        if self._in_passages(address.strip("<>")):
+            return match[0]
+        self.links += 1
+        return _GONE + match[0][len(address) :]
 
     def _link(self, match: re.Match[str]) -> str:
         if ID.fullmatch(match[2].lower()):
             return f"[{match[2]}]"
         self.links += 1
-        return "" if match[1] else match[2]
+        return _GONE if match[1] else match[2]
 
     def _bracket(self, match: re.Match[str]) -> str:
         square, inner = match[3] is None, next((group for group in match.groups() if group is not None), "")
@@ -80,13 +118,13 @@ class _Taker:
         if named and (not rest or (square and known)):
             self.ids.update(dict.fromkeys(known))
             self.unknown += len(named) - len(known)
-            return ""
+            return _GONE
         if match[2] is not None or (square and _NUMBERS.fullmatch(inner) and not _RANGE_FROM_ZERO.fullmatch(inner)):
             self.unknown += 1
-            return ""
+            return _GONE
         if _AUTHOR_YEAR.fullmatch(inner.strip()) and not self._in_passages(inner):
             self.author_years += 1
-            return ""
+            return _GONE
         return match[0]
 
     def _bare(self, match: re.Match[str], form: str) -> str:
@@ -97,9 +135,14 @@ class _Taker:
         return form.format(self.titles[name])
 
     def _in_passages(self, name: str) -> bool:
-        return " ".join(name.casefold().split()) in self.shown
+        return _plain(name) in self.shown
+
+
+def _plain(text: str) -> str:
+    return " ".join(unescape(text).casefold().split())
 
 
 def _tidy(text: str) -> str:
-    text = re.sub(r"\(\s*\)|\[\s*\]", "", unescape(text))
-    return re.sub(r"\s+([.,;:!?])(?=\s|$)", r"\1", " ".join(text.split()))
+    """The text closed up where something was taken out."""
+    text = _BEFORE_STOP.sub("", _EMPTIED.sub(_GONE, unescape(text)))
+    return " ".join(text.replace(_GONE, " ").split())

@@ -17,6 +17,7 @@ _COMPARED = re.compile(
     r"-(?:like|type|style|esque|quality|class|size[d]?|scale|level|based|era|ish|sized|family|inspired|only|free|aware)$",
     re.I,
 )
+_ADJECTIVE = re.compile(r"^[A-Z][a-z]+-[a-z]+$")  # "Pareto-optimal" belongs to no name before it
 _GENERIC = {
     "ai",
     "ml",
@@ -38,6 +39,12 @@ _GENERIC = {
 }
 _MONTHS = set("january february march april may june july august september october november december".split())
 _SIMILAR_ENOUGH = 88
+_IN_LINK = re.compile(r"[/.@_]$")
+_COMPOUND = re.compile(r"\b(auto|multi)(?=[a-z]{5})")  # "autoencoder" stands for two letters in VAE
+_STOPS = ".,;:!?()"
+_UNCOUNTED = frozenset(
+    "a an and are as at be by for from in is it its on or our that the these this to we with".split()
+)
 
 
 @lru_cache(maxsize=4096)
@@ -45,8 +52,10 @@ def names(text: str) -> tuple[str, ...]:
     """Names in order: words with inner capitals, digits beside letters, all capitals, or a
     capital that does not merely begin a sentence."""
     found: list[tuple[int, int]] = []
+    # In a question that is all capitals they tell nothing.
+    told = text.lower() if text.isupper() and len(text.split()) > 2 and len(text.lower()) == len(text) else text
     for match in _WORD.finditer(text):
-        word = match[0]
+        word = match[0] if any(map(str.isdigit, match[0])) else told[match.start() : match.end()]
         if _COMPARED.search(word) or word.lower() in _GENERIC | _MONTHS or re.fullmatch(r"[A-Z]{2}s?", word):
             continue  # two letters ("RL", "KV") are spelled out in too many ways to be missed
         if _is_name(word, _begins_sentence(text, match.start())):
@@ -55,6 +64,7 @@ def names(text: str) -> tuple[str, ...]:
                 and text[found[-1][1] : match.start()] == " "
                 and word[0].isalpha()
                 and text[found[-1][0]].isalpha()
+                and not _ADJECTIVE.search(word)
             ):
                 found[-1] = (found[-1][0], match.end())  # "MS MARCO", "Semantic Volume"
             else:
@@ -87,7 +97,14 @@ def mentions(text: str, name: str) -> bool:
     """Whether `text` mentions `name`: spacing, hyphens, case and a plural s aside, as an
     acronym spelled out, or with a slip of spelling (never in its digits)."""
     text, name = _folded(text), _folded(name)
-    return bool(_pattern(name).search(text)) or spelled_out(text, name) or _misspelled(text, name)
+    found = _pattern(name).finditer(text)
+    if name.isalpha() and name.isupper():  # POINTS are no points, but may be lower-case in a link
+        found = (
+            match
+            for match in found
+            if not match[0].islower() or _IN_LINK.search(text, max(match.start() - 1, 0), match.start())
+        )
+    return any(found) or spelled_out(text, name) or _misspelled(text, name)
 
 
 @lru_cache(maxsize=1024)
@@ -110,21 +127,30 @@ def spelled_out(text: str, name: str) -> bool:
     stem = name[:-1] if re.search(r"[A-Z]s$", name) else name
     if not re.fullmatch(r"[A-Z]{3,6}", stem):
         return False
-    return stem.lower() in initials(text)
+    return stem.lower() in initials(text) or stem.lower() in initials(_COMPOUND.sub(r"\1 ", text.lower()))
 
 
 @lru_cache(maxsize=512)
 def initials(text: str) -> str:
-    """First letters of all words of `text`, in which an acronym's letters stand in a row."""
-    return "".join(word[0] for word in re.findall(r"[a-z]+", text.lower()))
+    """First letters of the words of `text`, in which an acronym's letters stand in a row.
+
+    A space stands where no acronym goes on: at punctuation, and at a word that none counts.
+    """
+    return "".join(
+        " " if bit[0] in _STOPS or bit in _UNCOUNTED else bit[0]
+        for bit in re.findall(r"[a-z]+|[.,;:!?()]", text.lower())
+    )
 
 
 def _misspelled(text: str, name: str) -> bool:
     if len(name) < 6:
         return False
     wanted = re.findall(r"\d+", name)
+    shouted = name.isupper()
     return any(
-        re.findall(r"\d+", word) == wanted and fuzz.ratio(word.lower(), name.lower()) >= _SIMILAR_ENOUGH
+        re.findall(r"\d+", word) == wanted
+        and not (shouted and word.islower())
+        and fuzz.ratio(word.lower(), name.lower()) >= _SIMILAR_ENOUGH
         for word in set(_WORD.findall(text))
         if abs(len(word) - len(name)) <= 2
     )

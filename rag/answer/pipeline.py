@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.answer import quotes
-from rag.answer.answer import Answer, AnswererKind, Event, Finished, Searched, TextDelta, Turn
+from rag.answer.answer import Answer, Event, Finished, Searched, Turn
 from rag.answer.condense import condense
-from rag.answer.context import pack
-from rag.answer.draft import Draft, refusal
+from rag.answer.confidence import confidence, level
+from rag.answer.draft import Draft, Writing, complete, said
 from rag.answer.gather import Evidence, gather
-from rag.answer.generate import generate
-from rag.answer.question import Question, rewritten, understand
-from rag.answer.reading import passages_to_read
+from rag.answer.how import How, how_to_answer
+from rag.answer.language import language_of
+from rag.answer.question import Question, clean, rewritten, understand
 from rag.answer.records import from_listing, from_record
-from rag.answer.refusal import NEAREST, hopeless, judge, stands_alone
+from rag.answer.refusal import hopeless, stands_alone
 from rag.answer.resources import Resources
 from rag.answer.retrieve import Retrieval, as_context
 from rag.answer.spelling import respelled
 from rag.answer.stopwatch import Stopwatch
+from rag.answer.topic import still_on_topic
+from rag.answer.translation import needs_model, to_english, translate
+from rag.answer.write import write
 from rag.library.library import Library
 from rag.models.interfaces import Embedder
 from rag.models.interfaces import Generator as TextGenerator
-from rag.models.llm import context_budget
-from rag.models.tokens import count_tokens
 from rag.papers import Filters
-from rag.settings import Settings, load_settings
+from rag.settings import AnswererName, Settings, Style, load_settings
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -59,13 +60,15 @@ class Paperchat:
         question: str,
         history: Sequence[Turn] = (),
         *,
-        answerer: AnswererKind | None = None,
+        answerer: AnswererName | None = None,
         filters: Filters | None = None,
+        style: Style | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Answer one question, event by event: Searched (if searched), TextDelta..., Finished.
 
-        `filters` replace those found in the question. Closing the iterator stops a model that
-        is writing.
+        `answerer` and `style` replace the settings', `filters` those found in the question. Closing
+        the iterator stops a model that is writing; setting `cancelled` does so from another thread.
 
         Raises:
             QuestionError: the question is empty or too long.
@@ -73,37 +76,40 @@ class Paperchat:
             EndpointError, ModelError: the language model failed.
         """
         watch, found = Stopwatch(), None
-        kind = answerer or self.settings.effective_answerer
+        how = how_to_answer(self.settings, self._clock(), answerer, style, cancelled)
         with watch.stage("understand"):
-            asked = self._understand(question, history, kind, filters)
-            draft = from_listing(asked, self._use.library)
-        if draft is None:
+            text = clean(question, self.settings.question_chars)
+            how = replace(how, language=language_of(text, [t.content for t in history if t.role == "user"]) or "")
+            asked = self._understand(text, history, how, filters)
+            known = needs_model(how.language) if how.language and not how.multilingual else None
+            known = known or from_listing(asked, self._use.library)
+        if known is None:
             with watch.stage("retrieve"):
                 asked, found, evidence = self._search(asked)
             yield Searched(asked.query, asked.filters, as_context(found.papers, self.settings.sources)[0])
-            with watch.stage("write"):
-                draft = from_record(asked, evidence) or hopeless(asked, evidence)
-                draft = draft or (yield from self._write(asked, evidence, kind))
-        if draft.model is None:  # a model's text has been streamed as it was written
-            yield TextDelta(draft.text)
-        yield Finished(self._finished(asked, kind, draft, found, watch))
+            known = from_record(asked, evidence) or hopeless(asked, evidence)
+        with watch.stage("write"):
+            writing = said(known) if known else write(asked, evidence, how, self._use)
+            draft = yield from _marking_first_words(self._in_language(writing, how), watch)
+        yield Finished(self._finished(text, asked, how, draft, found, watch))
 
     def ask(
         self,
         question: str,
         history: Sequence[Turn] = (),
         *,
-        answerer: AnswererKind | None = None,
+        answerer: AnswererName | None = None,
         filters: Filters | None = None,
+        style: Style | None = None,
     ) -> Answer:
         """Answer one question whole; raises as `stream` does."""
-        *_, last = self.stream(question, history, answerer=answerer, filters=filters)
+        *_, last = self.stream(question, history, answerer=answerer, filters=filters, style=style)
         assert isinstance(last, Finished)
         return last.answer
 
     def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> Retrieval:
         """The `k` best papers for a question, understood as `ask` would; raises as `stream` does."""
-        asked = self._understand(question, history, "quotes", None)
+        asked = self._understand(question, history, how_to_answer(self.settings, self._clock(), "quotes"), None)
         return self._use.retriever.search(asked.query, asked.filters, k)
 
     @property
@@ -115,16 +121,21 @@ class Paperchat:
         """Let go of the library's files."""
         self._use.close()
 
-    def _understand(
-        self, question: str, history: Sequence[Turn], kind: AnswererKind, filters: Filters | None
-    ) -> Question:
+    def _understand(self, text: str, history: Sequence[Turn], how: How, filters: Filters | None) -> Question:
         use, limit = self._use, self.settings.question_chars
+        if how.translated:
+            text = to_english(text, how.language, use.generator(how.model), how.cancelled)
         asked = understand(
-            question, history, today=self._clock(), organisations=use.library.organisations(), max_chars=limit
+            text,
+            history,
+            today=how.today,
+            organisations=use.library.organisations(),
+            max_chars=limit,
+            titles=use.title,
         )
-        if kind == "openai" and history:
-            written = condense(asked.asked, history, use.generator(kind))
-            asked = asked if written == asked.asked else rewritten(asked, written)
+        if how.answerer == "openai" and history:
+            written = condense(text, history, use.generator("openai"), cancelled=how.cancelled)
+            asked = asked if written == text else rewritten(asked, written)
         asked = respelled(asked, use.speller, use.idf, use.embedder)
         return asked if filters is None else replace(asked, filters=filters)
 
@@ -133,7 +144,7 @@ class Paperchat:
         found, evidence = self._look_up(asked)
         if (again := asked.in_context) and not stands_alone(asked, evidence):
             found_again, evidence_again = self._look_up(again)
-            if hopeless(again, evidence_again) is None:
+            if hopeless(again, evidence_again) is None and still_on_topic(again, evidence_again, evidence):
                 return again, found_again, evidence_again
         return asked, found, evidence
 
@@ -142,54 +153,60 @@ class Paperchat:
         # Twice the sources: a comparison may need a paper that ranks below the best five.
         return found, gather(asked, found, found.papers[: 2 * self.settings.sources], self._use.library)
 
-    def _write(self, asked: Question, evidence: Evidence, kind: AnswererKind) -> Generator[Event, None, Draft]:
-        """Choose sentences and judge them; quote them, or let a model write from their passages."""
-        papers = quotes.answering_papers(asked, evidence)
-        choices = quotes.select(asked, evidence, papers)
-        verdict = judge(asked, evidence, papers, choices)
-        nearest = [paper.paper for paper in evidence.papers[:NEAREST]]
-        if verdict.outcome == "refused":
-            return refusal(verdict.reason, nearest, verdict.signals)
-        quoted = quotes.write(asked, choices, verdict)
-        if kind == "quotes":
-            return quoted
-        passages = passages_to_read(choices, evidence, self._use.library, self.settings.sources)
-        draft = yield from generate(
-            asked.query,
-            pack(passages, context_budget(self.settings, kind), count_tokens),
-            self._use.generator(kind),
-            self._use.grounder,
-            today=self._clock(),
-            max_tokens=self.settings.answer_tokens,
-            replace_unsupported=kind == "local",
-            quotes=quoted.citations,
-            nearest=nearest,
-        )
-        return replace(draft, signals={**verdict.signals, **draft.signals})
+    def _in_language(self, writing: Writing, how: How) -> Writing:
+        """What is being written; where the question is not in English, translated once it is complete."""
+        if not how.translated:
+            return (yield from writing)
+        return (yield from translate(complete(writing), how.language, self._use.generator(how.model), how.cancelled))
 
     def _finished(
-        self, asked: Question, kind: AnswererKind, draft: Draft, found: Retrieval | None, watch: Stopwatch
+        self,
+        question: str,
+        asked: Question,
+        how: How,
+        draft: Draft,
+        found: Retrieval | None,
+        watch: Stopwatch,
     ) -> Answer:
         cited = {citation.paper.paper_id for citation in draft.citations}
         kept, left_out = as_context(found.papers, self.settings.sources, cited) if found else ((), ())
+        probability = confidence(draft)
         return Answer(
-            question=asked.asked,
+            question=question,
             query_used=asked.query,
             filters=asked.filters,
             answer=draft.text,
             outcome=draft.outcome,
             reason=draft.reason,
-            answerer=kind,
+            answerer="quotes" if how.routed and draft.model is None else how.answerer,
             model=draft.model,
             citations=draft.citations,
             passages=kept,
             left_out=left_out,
             sentences=draft.sentences,
             nearest=draft.nearest,
-            signals=draft.signals,
+            signals={**draft.signals, "confidence": round(probability, 4)},
             timings_ms=watch.timings_ms,
             usage=draft.usage,
+            confidence=level(probability),
+            style=how.style,
+            route=draft.route,
+            language=how.language if draft.signals.get("translated") else "",
         )
+
+
+def _marking_first_words(writing: Writing, watch: Stopwatch) -> Writing:
+    """The writing as it is; the stopwatch learns when its first checked words came."""
+    try:
+        while True:
+            delta = next(writing)
+            watch.mark("first_words")
+            yield delta
+    except StopIteration as done:
+        draft: Draft = done.value
+        return draft
+    finally:
+        writing.close()
 
 
 @lru_cache(maxsize=4)
@@ -201,7 +218,8 @@ def ask(
     question: str,
     *,
     history: Sequence[Turn] = (),
-    answerer: AnswererKind | None = None,
+    answerer: AnswererName | None = None,
+    style: Style | None = None,
     settings: Settings | None = None,
 ) -> Answer:
     """Answer a question about the papers of the library; models stay loaded between calls.
@@ -209,4 +227,4 @@ def ask(
     Raises:
         PaperchatError: see `Paperchat.stream`.
     """
-    return _engine(settings or load_settings()).ask(question, history, answerer=answerer)
+    return _engine(settings or load_settings()).ask(question, history, answerer=answerer, style=style)

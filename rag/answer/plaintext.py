@@ -12,7 +12,7 @@ _TAG_BEGUN = re.compile(r"<[/a-z\s]{0,14}$", re.IGNORECASE)
 # Terminal sequences, invisible characters and halves of surrogate pairs; a sequence that is not complete yet stays.
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b(?!\[|$)|"
-    r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x08\x0b-\x1a\x1c\x1d\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _SKIPPED_LINE = re.compile(r"\s*(?:```.*|~~~.*|#{1,6}\s.*|[-*_=\s]{3,})$")
 _LABEL = re.compile(r"^\W{0,3}(?:final answer|answer|response|assistant)\W{0,2}:\W{0,3}\s*", re.IGNORECASE)
@@ -20,6 +20,8 @@ _BULLET = re.compile(r"\s*([-*•+]|\d{1,2}[.)])\s+")
 # A citation marker of any style; after a full stop it belongs to the sentence before.
 _MARKER = r"(?:\[\s*\^?(?:p[0-9a-f]{4}|\d{1,3})[^\[\]\n]{0,80}\]|【[^】\n]{0,80}】|\(\s*p[0-9a-f]{4}[^()\n]{0,80}\))"
 _MARKER_BEHIND = re.compile(rf"([.!?][\"”’]?)((?:\s*{_MARKER})+)(?=\s|$)", re.IGNORECASE)
+SENTENCE_END = "\x1e"  # ASCII's record separator: what stands before it is whole, though nothing follows yet
+_BREAK = re.compile(rf"[\n{SENTENCE_END}]")
 _WORDS_TO_SETTLE = 2
 _CHARS_TO_SETTLE = 24
 
@@ -71,7 +73,7 @@ class Cut:
 
 
 class SentenceCutter:
-    """Cuts a stream into sentences, each given out as soon as the next one has clearly begun."""
+    """Cuts a stream into sentences, each given out at a `SENTENCE_END` or once the next one has clearly begun."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -81,16 +83,17 @@ class SentenceCutter:
 
     def feed(self, text: str) -> list[Cut]:
         """Sentences that this piece has completed."""
-        self._rest = _CONTROL.sub("", self._rest + text)
+        self._rest = without_controls(self._rest + text)
         cuts: list[Cut] = []
-        while "\n" in self._rest:
-            line, self._rest = self._rest.split("\n", 1)
+        while found := _BREAK.search(self._rest):
+            line, self._rest = self._rest[: found.start()], self._rest[found.end() :]
             cuts += self._line(line)
-            self._lead, self._at_line_start = self._lead.rstrip(" ") + "\n", True
-        found = self._split(self._rest) if re.search(r"[.!?。]", self._rest) else []
-        if len(found) > 1 and _settled(found[-1]):
-            cuts += self._cuts(found[:-1])
-            self._rest = found[-1] + self._rest[len(self._rest.rstrip()) :]
+            if found[0] == "\n":
+                self._lead, self._at_line_start = self._lead.rstrip(" ") + "\n", True
+        texts = self._split(self._rest) if re.search(r"[.!?。]", self._rest) else []
+        if len(texts) > 1 and _settled(texts[-1]):
+            cuts += self._cuts(texts[:-1])
+            self._rest = texts[-1] + self._rest[len(self._rest.rstrip()) :]
         return cuts
 
     def finish(self) -> list[Cut]:
@@ -121,6 +124,11 @@ class SentenceCutter:
             cuts.append(Cut(text, self._lead, self._bullet))
             self._lead, self._at_line_start, self._bullet = " ", False, False
         return cuts
+
+
+def without_controls(text: str) -> str:
+    """`text` without what no reader sees, line breaks and `SENTENCE_END` excepted."""
+    return _CONTROL.sub("", text)
 
 
 def _settled(begun: str) -> bool:

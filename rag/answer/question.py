@@ -7,46 +7,16 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import pairwise
-from typing import Literal
 
 from rag.answer.answer import Turn
-from rag.answer.followup import make_self_contained
-from rag.answer.names import names
+from rag.answer.followup import FollowUp, about, make_self_contained
+from rag.answer.history import TitleLookup, as_written
+from rag.answer.kinds import PAPERS, Intent, Kind, Shape, intent_of, kind_of, shape_of, wants_number
 from rag.answer.periods import find_period
 from rag.errors import QuestionError
 from rag.papers import Filters
 from rag.terms import terms
 
-Intent = Literal["content", "count", "list", "latest", "oldest"]
-Shape = Literal["single", "papers", "compare"]
-
-_PAPERS = r"(?:papers?|articles?|publications?|works|preprints?|studies|entries)"
-_COUNT = re.compile(
-    rf"\bhow many (?:of (?:these|the|those) )?(?:different )?(?:[\w-]+ )?{_PAPERS}\b|\bnumber of {_PAPERS}\b|"
-    rf"\bcount (?:of )?(?:the )?{_PAPERS}\b",
-    re.I,
-)
-_LATEST = re.compile(r"\b(?:latest|newest|most recent|recent(?:ly)?|what(?:'s| is) new)\b", re.I)
-_OLDEST = re.compile(rf"\b(?:oldest|earliest|first published)\b(?=.*\b{_PAPERS}\b)", re.I)
-_LIST = re.compile(
-    rf"\b(?:list|show|give|name|enumerate)\b[^.?]*\b{_PAPERS}\b|\b(?:which|what|any|"
-    rf"are there(?: any)?)\s+(?:of (?:these|the) )?(?:[\w-]+ ){{0,2}}?{_PAPERS}\b",
-    re.I,
-)
-_COMPARE = re.compile(
-    rf"\b(?:two|three|2|3)\s+(?:[\w-]+\s+){{0,6}}?(?:{_PAPERS}|methods|approaches|models|interventions|benchmarks|datasets|techniques)\b|"
-    rf"\beach (?:one|of|{_PAPERS})\b|\bone\b.{{0,80}}\bthe other\b|\bwhich paper\b.{{0,120}}\band which\b|"
-    rf"\brespectively\b|"
-    r"\bwhat does each\b|\b(?:these|those) two\b|\bboth of (?:these|the|those)\b|\bthe one (?:with|that|using|"
-    r"which|on)\b",
-    re.I,
-)
-_ONE_PAPER = re.compile(r"\b(?:which|what)\s+(?:[\w-]+\s+){0,2}?paper\b", re.I)
-_APPROACHES = re.compile(
-    r"\b(?:which|what)\s+(?:[\w-]+ )?(?:approaches|methods|works|techniques|frameworks|models)\b", re.I
-)
-_CONTRAST = re.compile(r"\bboth\b|\bcompar\w+|\bdiffer\w*|\bversus\b|\bvs\b|\band\b|\bbetween\b|\bor\b", re.I)
 _BY = r"\b(?:by|from|of|at)\s+(?:the\s+)?(?:organi[sz]ation\s+|company\s+|lab\s+)?"
 _HAS = r"\b(?:did|does|has|have)\s+"  # "what did Kyutai publish"
 _N = r"(?:\d{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|single|sole)"
@@ -60,14 +30,6 @@ _WORD_NUMBERS = {w: i for i, w in enumerate("one two three four five six seven e
     "single": 1,
     "sole": 1,
 }
-_NUMBER = re.compile(
-    r"\bhow (?:much|many|far|large|big|fast|long|few|small|often|high|low|deep|accurate)\b|\bby how\b|"
-    r"\bwhat (?:[\w-]+ ){0,4}?(?:percentage|percent|share|fraction|score|speed-?up|size|number|rate|length|"
-    r"accuracy|latency|"
-    r"throughput|lift|gain|improvement|reduction|ratio|factor|cost|savings?|amount|bleu|f1|fid|auc|map|ndcg(?:@\d+)?|mrr(?:@\d+)?)\b|"
-    r"\bperce?a?nta?ge\b|\bup to what\b|\bwhat (?:speedup|score|length)\b",
-    re.I,
-)
 _SOME = r"(?:\d{1,2}|two|three|four|five|ten)"
 _COMMANDS = re.compile(
     r"\b(?:what|who|here|there|that)['’]s\b|"
@@ -76,7 +38,7 @@ _COMMANDS = re.compile(
     r"\b(?:mention|discuss|cover|concern|regard|address|describ|introduc|propos|present|us)(?:s|es|e|ed|ing)?\b|"
     r"\b(?:deals?|dealing|works?|working|focus(?:es|ed|ing)?|talks?|talking|related)\s+(?:with|on|about|to)\b|"
     rf"\b(?:please|list|show|me|give|name|all|the|of|are|is|there|any|do|you|have|in|this|your|our|library|collection|corpus|"
-    rf"how many|number|count|which|what|were|was|published|released|listed|appeared|{_PAPERS}|latest|newest|"
+    rf"how many|number|count|which|what|were|was|published|released|listed|appeared|{PAPERS}|latest|newest|"
     rf"most recent|recent|oldest|earliest|"
     rf"new|about|on|with|by|from|that|these|those|here|and|can|tell|know|did|come|came|out|exist|contain|contains|has|it|i|see|we|got|titles?|"
     rf"organi[sz]ation|company|authors?|more|than|anything|something)\b|[^\w\s-]",
@@ -104,6 +66,19 @@ class Question:
     subject: str | None = None
     elsewhere: bool = False
     cited: tuple[str, ...] = ()
+    among: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    inherited: frozenset[str] = frozenset()
+
+    @property
+    def own(self) -> str:
+        """What is asked in its own words, without a whole title that was written in."""
+        return self.query[: self.focus].replace(f"“{self.subject}”", "")
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of answer that is wanted."""
+        return kind_of(self.asked, self.intent, self.shape)
 
     @property
     def in_context(self) -> Question | None:
@@ -112,7 +87,9 @@ class Question:
         if self.subject or not self.cited:
             return None
         title = self.cited[0]
-        return replace(self, query=f"{self.query} (about “{title}”)", subject=title)
+        query, focus = about(self.query, title)
+        inherited = frozenset(terms(title)) - frozenset(terms(self.asked))
+        return replace(self, query=query, focus=focus, subject=title, inherited=inherited)
 
 
 def understand(
@@ -122,30 +99,38 @@ def understand(
     today: date,
     organisations: Collection[str] = (),
     max_chars: int = 4000,
+    titles: TitleLookup = as_written,
 ) -> Question:
     """Clean a question, write its context in, and find its filters and kind.
+
+    `titles` gives the library's title for one that the history shows, or None.
 
     Raises:
         QuestionError: it is empty, or longer than `max_chars`.
     """
     text = clean(asked, max_chars)
-    follow = make_self_contained(text, [replace(turn, content=_readable(turn.content)) for turn in history])
-    filters, remainder = _filters(text, today, organisations)
-    query, focus = _without_filter_words(follow.text, follow.focus, text, remainder)
+    follow = make_self_contained(text, [replace(turn, content=_readable(turn.content)) for turn in history], titles)
+    # "And for Llama?" asks what the question before it asked; a place to look ("in “Title”") is not asked.
+    stated = follow.text if follow.focus == len(follow.text) else text
+    filters, remainder = _filters(stated, today, organisations)
     topic = _topic(remainder)
-    intent = _intent(text, filters, topic)
+    query, focus = _without_filter_words(follow, stated, remainder) if topic else (follow.text, follow.focus)
+    intent = intent_of(stated, filtered=bool(filters), topic=topic)
     return Question(
-        asked=text,
+        asked=stated,
         query=query,
         focus=focus,
         filters=filters,
         intent=intent,
-        shape=_shape(text, intent),
-        wants_number=bool(_NUMBER.search(text)),
+        shape=shape_of(stated, intent),
+        wants_number=wants_number(stated),
         topic=topic,
         subject=follow.subject,
         elsewhere=follow.elsewhere,
         cited=follow.cited,
+        among=follow.among,
+        said=follow.said,
+        inherited=frozenset(terms(" ".join((follow.subject or "", *follow.among)))) - frozenset(terms(text)),
     )
 
 
@@ -189,9 +174,9 @@ def _filters(text: str, today: date, organisations: Collection[str]) -> tuple[Fi
     if period := find_period(text, today):
         filters = replace(filters, published_from=period.first, published_to=period.last)
         remainder = remainder.replace(period.words, " ", 1)
-    speaks_of_papers = re.search(rf"\b{_PAPERS}\b", text, re.I)
+    speaks_of_papers = re.search(rf"\b{PAPERS}\b", text, re.I)
     for name in sorted(organisations, key=len, reverse=True):
-        of_papers = rf"{_BY}{re.escape(name)}\b|\b{re.escape(name)}['’]s\s+(?={_PAPERS}\b)"
+        of_papers = rf"{_BY}{re.escape(name)}\b|\b{re.escape(name)}['’]s\s+(?={PAPERS}\b)"
         match = speaks_of_papers and re.search(of_papers, remainder, re.I)
         match = match or re.search(rf"{_HAS}{re.escape(name)}\s+(?:publish|release)(?:ed)?\b", remainder, re.I)
         if match:
@@ -227,39 +212,12 @@ def _number(word: str) -> int:
     return _WORD_NUMBERS.get(word.lower()) or int(word)
 
 
-def _without_filter_words(query: str, focus: int, text: str, remainder: str) -> tuple[str, int]:
-    """Search without the words that became filters, unless nothing else would be left."""
+def _without_filter_words(follow: FollowUp, stated: str, remainder: str) -> tuple[str, int]:
+    """Search without the words that became filters, unless little else would be left."""
     short = re.sub(r" (?=[?.!,])", "", " ".join(remainder.split()))
-    if short == text or not query.startswith(text) or len(terms(short)) < 2:
-        return query, focus
-    return short + query[len(text) :], len(short)
-
-
-def _intent(text: str, filters: Filters, topic: str) -> Intent:
-    if _COUNT.search(text):
-        return "count"
-    if _OLDEST.search(text):
-        return "oldest"
-    if _LATEST.search(text) and re.search(rf"\b{_PAPERS}\b|\bnew\b", text, re.I):
-        return "latest"
-    bare_request = bool(filters) and not topic
-    return "list" if bare_request or _LIST.search(text) else "content"
-
-
-def _shape(text: str, intent: Intent) -> Shape:
-    named = names(text)
-    if _COMPARE.search(text) or (len(named) >= 2 and _joined_by_contrast(text, named)):
-        return "compare"
-    if _ONE_PAPER.search(text):
-        return "single"
-    return "papers" if intent != "content" or _APPROACHES.search(text) else "single"
-
-
-def _joined_by_contrast(text: str, named: Sequence[str]) -> bool:
-    """ "both HNeRV and NeRV++", "VPTQ vs PV-Tuning": two names with little but a contrast between."""
-    strong = re.search(r"\bboth\b|\bcompar\w+|\bdiffer\w*|\bversus\b|\bvs\b", text, re.I)
-    for first, second in pairwise(named):
-        between = text[text.find(first) + len(first) : text.rfind(second)]
-        if strong and len(between) <= 40 and _CONTRAST.search(between):
-            return True
-    return False
+    own, place = follow.text[: follow.focus], follow.text[follow.focus :]
+    if place:
+        stated, short = stated.rstrip(" ?.!"), short.rstrip(" ?.!")
+    if short == stated or own != stated or len(terms(short)) < 2:
+        return follow.text, follow.focus
+    return short + place, len(short)

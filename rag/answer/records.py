@@ -97,8 +97,8 @@ def _lead(question: Question, evidence: Evidence) -> PaperEvidence | None:
         referred = [paper for paper in evidence.papers if paper.paper.title == question.subject]
         if referred:
             return referred[0]
-    lead = max(evidence.papers, key=lambda paper: (_identifies(evidence, paper), -paper.ranked.rank))
-    return lead if _identifies(evidence, lead) >= IDENTIFIED else None
+    lead = max(evidence.papers, key=lambda paper: (_identifies(question, evidence, paper), -paper.ranked.rank))
+    return lead if _identifies(question, evidence, lead) >= IDENTIFIED else None
 
 
 def _published(paper: Paper) -> str | None:
@@ -124,10 +124,12 @@ _FIELD_TEXTS: dict[str, Callable[[Paper], str | None]] = {
 _FIELD_NAMES = {"published": "publication date", "n_authors": "number of authors", "organisation": "organisation"}
 
 
-def _identifies(evidence: Evidence, paper: PaperEvidence) -> float:
-    """How well a paper's text covers the words that name it, those of the record left out."""
+def _identifies(question: Question, evidence: Evidence, paper: PaperEvidence) -> float:
+    """How well a paper's text covers the question's own words that name it, those of the record left out."""
     named = [
-        (w.weight, float(m)) for w, m in zip(evidence.words, paper.matches, strict=True) if w.term not in _RECORD_WORDS
+        (word.weight, float(match))
+        for word, match in zip(evidence.words, paper.matches, strict=True)
+        if word.term not in _RECORD_WORDS and word.start < question.focus
     ]
     total = sum(weight for weight, _ in named)
     return sum(weight * match for weight, match in named) / total if total else 0.0

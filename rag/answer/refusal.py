@@ -1,8 +1,8 @@
 """Whether the papers found answer the question at all: answered, partial, corrected or refused.
 
 Several signals decide, each of which can be named to the reader: nothing covers the question's
-words, a name that the paper never mentions, a detail or number that its abstract lacks, a fact
-that no listing shows, a premise that the paper denies.
+words, a premise that the paper denies, something asked for that no paper gives (see gaps.py), a
+fact that no listing shows.
 """
 
 from __future__ import annotations
@@ -15,64 +15,48 @@ import numpy as np
 
 from rag.answer.alignment import coverage
 from rag.answer.answer import Outcome
-from rag.answer.attributes import missing_details, never_listed
+from rag.answer.attributes import never_listed
 from rag.answer.draft import Draft, refusal
+from rag.answer.facets import facets
+from rag.answer.gaps import SAME_THING, Gap, find_gap, own_words
 from rag.answer.gather import Evidence, PaperEvidence
 from rag.answer.names import mentions, names
+from rag.answer.premises import denied
 from rag.answer.question import Question
-from rag.answer.select import Choice, has_quantity
+from rag.answer.select import Choice
 from rag.terms import terms
 
 # Calibrated on the development questions (`make eval-dev`), read by nothing else.
 RELEVANCE_FLOOR = 0.74  # of coverage of the question's words + COSINE_SHARE * cosine, best paper
-NAMED_FLOOR = 0.65  # the same where the best paper mentions a name that the question names
+NAMED_FLOOR = 0.65  # the same where a good paper mentions a name that the question names
 ALONE = 0.90  # from which a question is not taken for a follow-up
 COSINE_SHARE = 0.5
 NEAREST = 3  # papers that a refusal names
-
-_NEEDS = re.compile(
-    r"^\s*(?:why|how come|for what reason)\b.*\b(?:need|requir|rel[yi]|depend|must|necessary|have to|use)\w*", re.I
-)
-_DENIAL = (
-    r"\b(?:without|no|not|never|neither|nor|free of|avoid\w*|eliminat\w*|obviat\w*|independent of|"
-    r"instead of|rather than)\b"
-)
-SAME_THING = 0.65  # similarity from which a sentence speaks of what is counted
-# Whatever a dataset holds is an example of it.
-_COUNTABLE = frozenset(
-    term
-    for word in ("example", "sample", "instance", "item", "case", "entry", "point", "piece", "kind", "type")
-    for term in terms(word)
-)
-_PROPOSES = r"\b(?:propos|introduc|present|invent|develop|call|term|nam)\w*"
-_CLAUSE = r"(?:^|[,.;:?]\s*|\band\s+)(?:(?:on|in|by|to|with|at|from|for|across|over|of)\s+)?"
-_HOW_MUCH = re.compile(
-    rf"{_CLAUSE}how (?:much|many)\b|" + r"\bby how\b|\bperce?a?nta?ge\b|"
-    r"\bwhat (?:[\w@-]+ ){0,4}?(?:share|fraction|score|number|accuracy|latency|throughput|ratio|factor|bleu|f1|"
-    r"fid|auc|ndcg(?:@\d+)?|mrr(?:@\d+)?)\b",
-    re.I,
-)
-_HOW_MANY = re.compile(
-    _CLAUSE + r"how many\s+((?:[\w-]+\s+){0,4}?[\w-]+)(?=\s+(?:(?:in|of|on|to|by|for|per|with|from|at)\b(?!-)|"
-    r"do|does|did|is|are|was|were|has|have|had|can|could|will|would|it|they|the|a|an|this|that|there|and|must|should)\b|[?,.]|$)",
-    re.I,
-)
+LOOKED_AT = 5  # best papers, one of which may be called what the question names
+CLAUSE = 0.75  # share of a clause's own words from which a quote answers that clause
+USEFUL = 0.5  # share of the question's other words from which a quote helps beside what is missing
+TELLING = 2.0  # weight of these words from which it does: "train" alone says little
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome, why in one sentence, and the signals that decided."""
+    """The outcome, why in one sentence, and the signals that decided.
+
+    `quotes` are the sentences to show in place of those chosen, where others are better: the one
+    that denies a premise, or the one nearest to what is missing. None where the chosen ones stand.
+    """
 
     outcome: Outcome
     reason: str
     signals: Mapping[str, float] = field(default_factory=dict)
+    quotes: tuple[Choice, ...] = ()
 
 
 def hopeless(question: Question, evidence: Evidence) -> Draft | None:
     """A refusal that needs no sentence to be chosen first, or None."""
     nearest = [paper.paper for paper in evidence.papers[:NEAREST]]
     if kind := never_listed(question.asked):
-        return refusal(f"The listings that this library was read from give no {kind}.", nearest)
+        return refusal(f"The listings that this library was read from give no {kind}.", nearest, {"never_listed": 1.0})
     if not evidence.papers:
         limit = " that passes the filters" if question.filters else ""
         return refusal(f"No paper{limit} was found.")
@@ -81,8 +65,7 @@ def hopeless(question: Question, evidence: Evidence) -> Draft | None:
         return refusal(
             "The question names nothing that could be searched for: ask about a paper, a method or a result."
         )
-    named = any(mentions(evidence.papers[0].text, name) for name in names(question.query[: question.focus]))
-    if signals["relevance"] < (NAMED_FLOOR if named else RELEVANCE_FLOOR):
+    if signals["relevance"] < (NAMED_FLOOR if signals["named"] else RELEVANCE_FLOOR):
         return refusal("No paper in the library covers what the question asks about.", nearest, signals)
     return None
 
@@ -98,15 +81,17 @@ def stands_alone(question: Question, evidence: Evidence) -> bool:
 def relevance(question: Question, evidence: Evidence) -> dict[str, float]:
     """How near the best papers are to the question: `coverage` of its words, `cosine`, and both as `relevance`.
 
-    `confidence` is the relevance on a scale from 0 to 1. A question about several
-    papers may be covered by them together.
+    `named` is 1 where one of them has a name that the question names. A question about several papers
+    may be covered by them together; one about a paper called by its name is held against that paper too.
     """
-    together = 1 if question.shape == "single" else 3
-    matches = np.max([paper.matches for paper in evidence.papers[:together]], axis=0)
-    covered = coverage(evidence.words, matches)
-    cosine = evidence.papers[0].ranked.scores.get("dense", 0.0)
+    looked_at = list(evidence.papers[:1] if question.shape == "single" else evidence.papers[:3])
+    named = _named(question, evidence)
+    if named and question.shape == "single":
+        looked_at = [max(looked_at[0], named, key=evidence.coverage)]
+    covered = coverage(evidence.words, np.max([paper.matches for paper in looked_at], axis=0))
+    cosine = looked_at[0].ranked.scores.get("dense", 0.0)
     near = covered + COSINE_SHARE * cosine
-    signals = {"coverage": covered, "cosine": cosine, "relevance": near, "confidence": near / (1 + COSINE_SHARE)}
+    signals = {"coverage": covered, "cosine": cosine, "relevance": near, "named": float(named is not None)}
     return {name: round(value, 4) for name, value in signals.items()}
 
 
@@ -118,87 +103,72 @@ def judge(
         **relevance(question, evidence),
         "sentence": round(max((choice.score for choice in choices), default=0.0), 4),
     }
-    texts = [paper.text for paper in papers]
     if not choices:
         return Verdict("refused", f"“{papers[0].paper.title}” has no abstract in the library to quote from.", signals)
-    if stranger := _not_proposed_here(question, papers):
-        return Verdict("refused", f"Papers here mention “{stranger}”, but none of those found proposes it.", signals)
-    if missing := _missing_names(question, texts):
-        return _about_missing_names(question, missing, papers, signals)
-    if details := missing_details(question.asked, texts):
-        return Verdict(
-            "refused", f"The abstract of “{papers[0].paper.title}” does not give: {', '.join(details)}.", signals
-        )
-    if gap := _missing_quantity(question, evidence, choices):
-        return Verdict("refused", f"The abstract of “{papers[0].paper.title}” does not say {gap}.", signals)
-    if denied := _denied_premise(question, papers[0]):
-        return Verdict("corrected", f"That premise does not hold: the abstract denies {denied}.", signals)
-    return Verdict("answered", "", signals)
+    if denial := _denied(question, evidence, papers[0], choices, signals):
+        return denial
+    gap = find_gap(question, evidence, papers)
+    if gap is None:
+        return Verdict("answered", "", signals)
+    signals[gap.signal] = 1.0
+    own = [choice for choice in choices if choice.evidence is papers[0]]  # the reason speaks of that paper
+    nearest = None if gap.fatal else _nearest(gap, question, evidence, own or choices)
+    if nearest is None:
+        return Verdict("refused", gap.reason, signals)
+    return Verdict("partial", gap.reason, signals, (nearest,))
 
 
-def _missing_names(question: Question, texts: Sequence[str]) -> list[str]:
-    asked = names(question.query[: question.focus])
-    return [name for name in asked if not any(mentions(text, name) for text in texts)]
+def _named(question: Question, evidence: Evidence) -> PaperEvidence | None:
+    """The best paper whose title has a name of the question; else the best, if it mentions one."""
+    asked = names(question.own)
+    for paper in evidence.papers[:LOOKED_AT]:
+        if any(mentions(paper.paper.title, name) for name in asked):
+            return paper
+    best = evidence.papers[0]
+    return best if any(mentions(best.text, name) for name in asked) else None
 
 
-def _not_proposed_here(question: Question, papers: Sequence[PaperEvidence]) -> str | None:
-    """The name in "which paper proposed X" when the papers only use X: no title has it, and no sentence proposes it."""
-    if question.shape != "papers" and not re.search(r"\bwh(?:ich|at) paper\b", question.asked, re.I):
+def _denied(
+    question: Question,
+    evidence: Evidence,
+    lead: PaperEvidence,
+    choices: Sequence[Choice],
+    signals: Mapping[str, float],
+) -> Verdict | None:
+    """What the lead paper denies, its sentence first: a premise is corrected, a "does X ...?" answered."""
+    weights = {word.term: word.weight for word in evidence.words}
+    denial = denied(own_words(question), [sentence.text for sentence in lead.sentences], weights)
+    if denial is None:
         return None
-    if not re.search(_PROPOSES, question.asked, re.I):
-        return None
-    for name in names(question.query[: question.focus]):
-        proposing = (
-            s.text
-            for p in papers
-            for s in p.sentences
-            if re.search(rf"{_PROPOSES}.{{0,80}}$", _before(s.text, name), re.I)
-        )
-        if not any(mentions(p.paper.title, name) for p in papers) and not any(proposing):
-            return name
+    others = [choice for choice in choices if choice.sentence is not lead.sentences[denial.position]]
+    quotes = (Choice(lead, lead.sentences[denial.position], choices[0].score), *others[:1])
+    if denial.asked:
+        return Verdict("answered", f"The abstract denies “{denial.words}”.", {**signals, "denied": 1.0}, quotes)
+    reason = f"That premise does not hold: the abstract denies “{denial.words}”."
+    return Verdict("corrected", reason, {**signals, "denied_premise": 1.0}, quotes)
+
+
+def _nearest(gap: Gap, question: Question, evidence: Evidence, choices: Sequence[Choice]) -> Choice | None:
+    """The chosen sentence that is of use without what is missing, if there is one.
+
+    Of use is one that speaks of most of the question's other words, names aside, or of a whole
+    clause of its own ("..., and how much lower is its FID?").
+    """
+    known = {term for name in names(question.own) for term in terms(name)} | set(terms(gap.words))
+    rest = [i for i, word in enumerate(evidence.words) if word.term not in known]
+    total = sum(evidence.words[i].weight for i in rest)
+    best = max(choices, key=lambda choice: _said(choice, rest, evidence))
+    if _said(best, rest, evidence) >= max(USEFUL * total, TELLING):
+        return best
+    for side in facets(own_words(question), evidence.words):
+        if not {evidence.words[i].term for i in side} & set(terms(gap.words)):
+            best = max(choices, key=lambda choice: _said(choice, side, evidence))
+            if _said(best, side, evidence) >= max(CLAUSE * sum(evidence.words[i].weight for i in side), TELLING):
+                return best
     return None
 
 
-def _before(text: str, name: str) -> str:
-    """What stands in `text` before `name`; nothing where the name does not occur."""
-    return text[: text.lower().find(name.lower())] if name.lower() in text.lower() else ""
-
-
-def _about_missing_names(
-    question: Question, missing: Sequence[str], papers: Sequence[PaperEvidence], signals: Mapping[str, float]
-) -> Verdict:
-    """Refuse when the thing asked about is unknown; answer in part when only a circumstance is."""
-    present = [name for name in names(question.query[: question.focus]) if name not in missing]
-    listed = " and ".join(f"“{name}”" for name in missing)
-    subject = any(mentions(paper.paper.title, name) or name in paper.text for paper in papers for name in present)
-    if present and subject and len(missing) < len(present) + 1:
-        return Verdict("partial", f"The abstract of “{papers[0].paper.title}” does not mention {listed}.", signals)
-    return Verdict("refused", f"None of the papers found mentions {listed}.", signals)
-
-
-def _missing_quantity(question: Question, evidence: Evidence, choices: Sequence[Choice]) -> str | None:
-    """What number is asked for and not stated by any chosen sentence; None when nothing is missing."""
-    asked = question.query[: question.focus]
-    stating = [choice for choice in choices if has_quantity(choice.sentence.text)]
-    if _HOW_MUCH.search(asked) and not stating:
-        return "how much or how many: none of its sentences on this gives a number"
-    for match in _HOW_MANY.finditer(asked):
-        heads = [i for i, w in enumerate(evidence.words) if match.start(1) <= w.start < match.end(1)]
-        heads = [i for i in heads if evidence.words[i].term not in _COUNTABLE]
-        rows = [c.evidence.sentence_matches[c.sentence.position] for c in stating]
-        if heads and not any(row[i] >= SAME_THING for row in rows for i in heads):
-            return f"how many {match[1]}"
-    return None
-
-
-def _denied_premise(question: Question, lead: PaperEvidence) -> str | None:
-    """What a "why does it need X" question takes for granted and the abstract denies ("without X")."""
-    if not _NEEDS.search(question.asked):
-        return None
-    for words in re.findall(
-        r"[\w]+(?:-[\w]+)+|[a-z]{5,}",
-        re.split(r"\b(?:need|requir|rel[yi]|depend|must|have to|use)\w*", question.asked)[-1],
-    ):
-        if re.search(rf"{_DENIAL}(?:\W+\w+){{0,3}}\W+{re.escape(words)}", lead.paper.abstract, re.I):
-            return f"“{words}”"
-    return None
+def _said(choice: Choice, words: Sequence[int], evidence: Evidence) -> float:
+    """The weight of those of the question's words, given by index, that the sentence speaks of."""
+    row = choice.evidence.sentence_matches[choice.sentence.position]
+    return sum(evidence.words[i].weight for i in words if row[i] >= SAME_THING)

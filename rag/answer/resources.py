@@ -17,6 +17,7 @@ from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder, Generator, Reranker
 from rag.models.llm import as_generator, make_generator
 from rag.models.reranker import load_reranker
+from rag.papers import normalised_title
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Resources:
                 papers = library.find(limit=SPELLED)
                 self._speller = (library.generation, Speller(f"{p.title} {p.abstract}" for p in papers))
             return self._speller[1]
+
+    def title(self, written: str) -> str | None:
+        """The library's own title for one as somebody wrote it; None where no paper has it."""
+        found = self.library.papers_titled([normalised_title(written)]).values()
+        return next((paper.title for papers in found for paper in papers), None)
 
     @property
     def idf(self) -> Idf:

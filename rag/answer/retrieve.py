@@ -20,6 +20,7 @@ from rag.papers import Filters, Paper, Passage
 POOL = 100  # passages taken from each arm
 RERANKED = 50  # papers that the reranker sees
 DENSE_WEIGHT = 0.5  # of min-max fusion; best on SciFact train, see README
+SUBJECT_WORDS = 5  # before a title's colon, up to which they are a name rather than a sentence
 NAMED_BONUS = 0.3  # for a paper that the question names, on a scale of 0 to 1
 RERANK_WEIGHT = 0.6  # of the final score, the rest being the fused one
 
@@ -167,9 +168,17 @@ def _min_max(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def named(query: str, paper: Paper) -> bool:
-    """Whether the query names the paper: a name in it stands in the title before its colon."""
+    """Whether the query names the paper: a name in it is what the paper calls its subject."""
+    return any(is_subject(name, paper) for name in names(query))
+
+
+def is_subject(name: str, paper: Paper) -> bool:
+    """Whether `name` is what the paper calls its subject: its title begins with it, or has it in a short part
+    before the colon. "GPU" somewhere in a long title names no paper."""
     short = paper.title.split(":")[0]
-    return any(mentions(short, name) for name in names(query))
+    return mentions(short, name) and (
+        len(short.split()) <= SUBJECT_WORDS or mentions(short.split()[0] if short.split() else "", name)
+    )
 
 
 def _final(scores: Mapping[str, float], is_named: bool) -> float:

@@ -15,7 +15,8 @@ from rag.answer.question import Question
 from rag.models.interfaces import Embedder
 from rag.terms import terms
 
-SHORTEST = 5  # letters; shorter words have too many neighbours
+SHORTEST = 4  # letters; shorter words have too many neighbours
+SHORT, COMMON = 4, 5  # so short a word is only mended to one that the papers have this often
 _PLAIN = re.compile(rf"(?<![\w-])[a-z]{{{SHORTEST},}}(?![\w-])")
 
 
@@ -25,8 +26,11 @@ class Speller:
     def __init__(self, texts: Iterable[str]) -> None:
         words = Counter(word for text in texts for word in re.findall(r"[a-z]{4,}", text.lower()))
         self._by_initial: dict[str, list[str]] = {}
-        for word, _ in words.most_common():
+        self._common: dict[str, list[str]] = {}
+        for word, count in words.most_common():
             self._by_initial.setdefault(word[0], []).append(word)
+            if count >= COMMON:
+                self._common.setdefault(word[0], []).append(word)
 
     def correct(self, text: str, known: Callable[[str], bool]) -> str:
         """`text` with each word that is not `known` replaced where one word of the vocabulary,
@@ -37,7 +41,8 @@ class Speller:
             if known(word):
                 return word
             slips = 1 if len(word) < 8 else 2
-            near = process.extractOne(word, self._by_initial.get(word[0], []), scorer=OSA.distance, score_cutoff=slips)
+            among = (self._common if len(word) <= SHORT else self._by_initial).get(word[0], [])
+            near = process.extractOne(word, among, scorer=OSA.distance, score_cutoff=slips)
             return near[0] if near else word
 
         return _PLAIN.sub(mend, text)

@@ -22,6 +22,10 @@ CHECK_URL = "Check OPENAI_BASE_URL; it usually ends in /v1."
 LATER = "Try again later, or use `--answerer quotes`, which needs no endpoint."
 
 
+class SchemaRefusedError(EndpointError):
+    """The endpoint takes no JSON schema; the same question without one may work."""
+
+
 def host_of(base_url: str) -> str:
     """Host and port of a URL, without any user, password or path."""
     parts = urlsplit(base_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -83,6 +84,13 @@ class Piece:
     usage: dict[str, int] | None = None
 
 
+def close_stream(pieces: Iterator[Piece]) -> None:
+    """Stop a model that may still be writing."""
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        close()
+
+
 class Generator(Protocol):
     """A language model that streams text."""
 
@@ -91,11 +99,27 @@ class Generator(Protocol):
         """The model's name as reports show it."""
         ...
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int, **options: Any) -> Iterator[Piece]:
-        """Generate at temperature 0. Closing the iterator stops the generation at once.
+    @property
+    def structured(self) -> bool:
+        """Whether it is worth asking it for JSON by a schema (the option `response_format`)."""
+        ...
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        cancelled: threading.Event | None = None,
+        **options: Any,
+    ) -> Iterator[Piece]:
+        """Generate at temperature 0 unless `options` say otherwise.
+
+        Closing the iterator, or setting `cancelled`, stops the generation at once, also while
+        nothing comes; once `cancelled` is set the iterator just ends.
 
         Raises:
-            EndpointError: with `EndpointBusyError` where a later try may work.
+            EndpointError: with `EndpointBusyError` where a later try may work, and
+                `SchemaRefusedError` where the same without a schema may.
             ModelError: the model's file is missing or unusable.
         """
         ...

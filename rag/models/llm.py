@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,12 +74,23 @@ def _local(settings: Settings) -> LocalGenerator:
 class LlamaIndexGenerator:
     """Any llama-index `LLM` as a `Generator`; its own settings decide about temperature and length."""
 
+    structured = False  # each of its LLMs asks for a schema in its own way
+
     def __init__(self, llm: LLM) -> None:
         self._llm = llm
         self.model = str(llm.metadata.model_name)
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int, **options: Any) -> Iterator[Piece]:
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        cancelled: threading.Event | None = None,
+        **options: Any,
+    ) -> Iterator[Piece]:
         """Stream the chat; `max_tokens` bounds what is taken, counted in pieces.
+
+        `cancelled` is looked at between two pieces: llama-index has no way to stop a silent one.
 
         Raises:
             EndpointError: the LLM's own client failed.
@@ -92,6 +104,8 @@ class LlamaIndexGenerator:
         try:
             responses = self._llm.stream_chat(chat, **options)
             for n, response in enumerate(responses, start=1):
+                if cancelled and cancelled.is_set():
+                    return
                 if response.delta:
                     yield Piece(response.delta)
                 if n >= max_tokens:
