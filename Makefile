@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test eval-dev baseline trust browser clean
+.PHONY: help install chat test eval-dev baseline calibrate bench-answers trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -43,6 +43,19 @@ baseline: $(INSTALLED) ## Take the answers of now as what the gate holds later c
 	run="$$(mktemp -d)/dev"
 	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes --out "$$run"
 	$(VENV)/bin/paperchat eval gate "$$run" --baseline eval/data/baseline_dev.json --save-baseline
+
+calibrate: $(INSTALLED) ## Fit the confidence to the bundled questions; its numbers go into rag/answer/confidence.py
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	runs="$$(mktemp -d)"
+	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes --out "$$runs/dev" >/dev/null
+	$(VENV)/bin/paperchat eval run --questions more --answerer quotes --out "$$runs/more" >/dev/null
+	$(PYTHON) -m eval.trust.calibrate "$$runs/dev" "$$runs/more"
+
+bench-answers: $(INSTALLED) ## Measure every answerer on the bundled questions: bench/answers.json and .md (a quarter of an hour)
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	rm -rf bench && $(PYTHON) -m eval.bench bench
 
 # The labelled sets are not all free to share, so they do not come along: LABELLED names the files.
 LABELLED ?= $(wildcard ../shared/grounding/*.jsonl)

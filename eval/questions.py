@@ -20,7 +20,7 @@ from rag.errors import SourceError
 from rag.papers import normalised_title
 
 _DATA = Path(__file__).parent / "data"
-BUNDLED = {"dev": _DATA / "questions_dev.jsonl", "more": _DATA / "questions_more.jsonl"}
+BUNDLED = {name: _DATA / f"questions_{name}.jsonl" for name in ("dev", "more", "followups")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from rag.errors import SettingsError, SourceError
 app = typer.Typer(help="Measure answers: run, score, compare, gate.", no_args_is_help=True)
 
 Answerer = Annotated[
-    Literal["quotes", "openai", "local"] | None, typer.Option(help="Who writes the answers; default: the settings'.")
+    Literal["auto", "quotes", "openai", "local"] | None,
+    typer.Option(help="Who writes the answers; default: the settings'."),
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every resampling.")]
@@ -27,7 +28,7 @@ Page = Annotated[Path | None, typer.Option("--out", help="Write the HTML page th
 
 @app.command()
 def run(
-    questions: Annotated[str, typer.Option(help="dev, more, or a path: JSONL, ragas records, a BEIR folder.")] = "dev",
+    questions: Annotated[str, typer.Option(help="dev, more, followups, or a path to JSONL, ragas or BEIR.")] = "dev",
     answerer: Answerer = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: a new one below PAPERCHAT_HOME.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,
@@ -158,6 +159,7 @@ def retrieval(
 
 app.command("validate-metric")(cli_trust.validate_metric)
 app.command("perturb")(cli_trust.perturb)
+app.command("scripted")(cli_trust.scripted)
 app.command("judge")(cli_trust.judge)
 app.command("import-feedback")(cli_trust.import_feedback)
 

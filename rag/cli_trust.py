@@ -57,6 +57,33 @@ def perturb(
         put(found, json_output, lambda: show_spoilt(found))
 
 
+def scripted(
+    questions: Annotated[str, typer.Option(help="dev, more, or JSONL with gold sentences.")] = "dev",
+    structured: Annotated[bool, typer.Option("--structured", help="The scripted model writes JSON.")] = False,
+    seed: Seed = 0,
+    json_output: Json = False,
+) -> None:
+    """Let a scripted model answer rightly and wrongly: right answers must pass untouched, wrong ones be caught."""
+    with failures(json_output):
+        from eval.questions import question_set
+        from eval.trust.scripted import scripted_run, table
+        from rag.answer.pipeline import Paperchat
+        from rag.show import progress
+        from rag.show_eval import put, show_scripted
+
+        chosen = settings()
+        with progress("Asking") as update:
+            results = scripted_run(
+                lambda generator: Paperchat(chosen, generator=generator),
+                question_set(questions),
+                seed,
+                structured=structured,
+                advance=update,
+            )
+        found = table(results)
+        put(found, json_output, lambda: show_scripted(found))
+
+
 def judge(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="A run folder; more files for --data.", metavar="RUN")

@@ -43,6 +43,8 @@ def show_summary(summary: Values) -> None:
     times = summary["latency_ms"]
     _note("; ".join(f"{stage} {ms['p50']:.0f} (p95 {ms['p95']:.0f}) ms" for stage, ms in times.items()))
     _note(", ".join(f"{name} {n}" for name, n in summary["tokens"].items()))
+    if length := summary.get("words"):
+        _note(f"{length['p50']:.0f} words in the median, 90th percentile {length['p90']:.0f} ({length['n']} answers)")
 
 
 def show_run(summary: Values, folder: str) -> None:
@@ -118,6 +120,15 @@ def show_spoilt(found: Values) -> None:
         show_table(found["bots"], ("name", "bot", "metric", "n", "real", "value", "delta", "low", "high", "ok"))
     if found["blind_spots"]:
         _note(f"Blind spots: {'; '.join(found['blind_spots'])}.")
+
+
+def show_scripted(found: Values) -> None:
+    """What became of each kind of scripted answer, and of each form of it."""
+    show_table(found["rows"], ("kind", "form", "n", "share", "interval", "target", "ok"))
+    left = "; ".join(f"{n} left out: {why}" for why, n in found["left_out"].items())
+    _note(f"{found['questions']} questions. {left}".strip())
+    for failure in found["failures"]:
+        _note(f"{failure['qid']}, {failure['kind']} ({failure['form']}): {failure['how']}")
 
 
 def show_judged(found: Values) -> None:

@@ -9,11 +9,11 @@ from eval.judging.cache import JudgeCache, cache_key
 from eval.judging.reply import verdict_of
 from rag.answer.answer import RetrievedPassage
 from rag.answer.context import Context, pack
-from rag.answer.generate import CHARS_PER_TOKEN, close_stream
+from rag.answer.generate import CHARS_PER_TOKEN
 from rag.answer.plaintext import ThinkFilter
 from rag.answer.prompts import JUDGE_VERSION, judge_messages
 from rag.errors import EndpointError
-from rag.models.interfaces import Generator
+from rag.models.interfaces import Generator, close_stream
 from rag.models.tokens import count_tokens
 from rag.papers import Paper, Passage
 

@@ -102,6 +102,11 @@ def _gold_only(row: Row) -> Part | None:
     return Part(float(papers[0] <= papers[1])) if papers and papers[0] else None
 
 
+def _gold_cited(row: Row) -> Part | None:
+    papers = _gold_papers(row)
+    return Part(float(bool(papers[0] & papers[1]))) if papers and papers[0] else None
+
+
 def _quote_fidelity(row: Row) -> Part | None:
     """A quote whose abstract the row does not hold is not verbatim; a citation may quote nothing."""
     quotes = [citation for citation in row.citations or () if citation.get("quote")]
@@ -164,6 +169,7 @@ CITATION_METRICS: tuple[Metric, ...] = (
     Metric("citation_precision", "Citations that support or are needed", CITATIONS, _cites(_citation_precision)),
     Metric("citation_accuracy_precision", "Cited papers that are gold", CITATIONS, _cites(_gold_precision)),
     Metric("citation_accuracy_recall", "Gold papers that are cited", CITATIONS, _cites(_gold_recall)),
+    Metric("gold_cited", "Answers that cite a gold paper", CITATIONS, _cites(_gold_cited), binary=True),
     Metric("gold_only", "Answers that cite gold papers only", CITATIONS, _cites(_gold_only), binary=True),
     Metric("quote_fidelity", "Quotes verbatim at their offsets", CITATIONS, _quote_fidelity, exact=True),
 )

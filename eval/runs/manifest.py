@@ -13,13 +13,12 @@ from typing import Any
 
 from eval.questions import GoldQuestion
 from eval.runs.folder import Manifest
-from rag.answer.answer import AnswererKind
 from rag.answer.grounding import GROUNDING_VERSION, SUPPORTED
 from rag.answer.pipeline import Paperchat
 from rag.answer.prompts import PROMPTS_VERSION
 from rag.models.embedder import SentenceTransformerEmbedder
 from rag.models.local_llm import bundled_gguf
-from rag.settings import Settings
+from rag.settings import AnswererName, Settings
 
 # Where things lie and how they are served bears on no answer; the endpoint and paths are told in their own way.
 _LEFT_OUT = {"home", "host", "port", "openai_api_key", "openai_base_url", "local_model", "embedder", "answerer"}
@@ -29,7 +28,7 @@ HASH_CHARS = 16
 def manifest_of(
     engine: Paperchat,
     embedder: SentenceTransformerEmbedder,
-    kind: AnswererKind,
+    kind: AnswererName,
     source: Path,
     questions: Sequence[GoldQuestion],
     n: int,
@@ -86,11 +85,11 @@ def hash_of_questions(questions: Iterable[GoldQuestion]) -> str:
     return hash_of(json.dumps(asdict(gold), sort_keys=True) for gold in questions)
 
 
-def _models(settings: Settings, kind: AnswererKind) -> list[str]:
+def _models(settings: Settings, kind: AnswererName) -> list[str]:
     """Names reranker and language model: a file by its name and size, an endpoint's by its name."""
     if kind == "quotes":
         return [settings.reranker]
-    if kind == "openai":
+    if kind in ("openai", "auto"):
         return [settings.reranker, settings.openai_model]
     file = settings.local_model or bundled_gguf()
     return [settings.reranker, file.name, str(file.stat().st_size if file.is_file() else 0)]

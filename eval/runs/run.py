@@ -15,13 +15,12 @@ from eval.runs.folder import RunFolder
 from eval.runs.manifest import manifest_of
 from eval.runs.measure import Measurer
 from rag.answer.alignment import Idf
-from rag.answer.answer import AnswererKind
 from rag.answer.pipeline import Paperchat
 from rag.errors import EndpointError, PaperchatError, QuestionError
 from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder
 from rag.papers import normalised_title
-from rag.settings import Settings
+from rag.settings import AnswererName, Settings
 
 GIVE_UP = 3  # endpoint failures in a row after which the run is not worth going on
 
@@ -45,7 +44,7 @@ class Order:
 
     questions: str = "dev"
     qrels: str = "test"
-    answerer: AnswererKind | None = None
+    answerer: AnswererName | None = None
     out: Path | None = None
     limit: int | None = None
     seed: int = 0
@@ -137,7 +136,7 @@ def _stoppable(folder: RunFolder, order: Order, total: int, tell: Tell) -> Itera
         raise Interrupted(message, f"Go on with: {_command(order, folder.path)}") from None
 
 
-def _asking(engine: Paperchat, embedder: Embedder, kind: AnswererKind) -> Ask:
+def _asking(engine: Paperchat, embedder: Embedder, kind: AnswererName) -> Ask:
     idf = Idf(engine.library.document_frequencies, engine.library.n_documents)
     measurer = Measurer(idf, embedder)
 
@@ -156,10 +155,10 @@ def _tell_strangers(engine: Paperchat, questions: Sequence[GoldQuestion], tell: 
         tell(f"The library lacks {len(strangers)} of {len(titles)} gold papers, “{strangers[0]}” for one.")
 
 
-def _warm(engine: Paperchat, gold: GoldQuestion, kind: AnswererKind) -> None:
+def _warm(engine: Paperchat, gold: GoldQuestion, kind: AnswererName) -> None:
     """Load all models before the clock runs; an endpoint is not asked for that."""
     with suppress(QuestionError):  # it will be a row with that fault
-        engine.ask(gold.question, gold.history, answerer="quotes" if kind == "openai" else kind)
+        engine.ask(gold.question, gold.history, answerer=kind if kind == "local" else "quotes")
 
 
 def _command(order: Order, folder: Path) -> str:

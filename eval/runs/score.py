@@ -101,6 +101,7 @@ def summarise(manifest: Manifest, rows: Sequence[Row], resamples: int = RESAMPLE
             name: _values(own, BY_TURN) | {"n": len(own)} for name, own in sorted(_grouped(rows, turn_of).items())
         },
         "latency_ms": latency(rows),
+        "words": words(rows),
         "tokens": tokens(rows),
         "curves": calibrated.curves(),
         "agreement": known_of_grounding(AGREEMENT, "files", manifest.grounding),
@@ -112,6 +113,14 @@ def summarise(manifest: Manifest, rows: Sequence[Row], resamples: int = RESAMPLE
 def turn_of(row: Row) -> str:
     """Which question of its conversation it is, from "1"."""
     return str(1 + sum(turn.role == "user" for turn in row.gold.history))
+
+
+def words(rows: Sequence[Row]) -> dict[str, float]:
+    """How long answers are, in words as white space parts them; refusals are left out, and none is no length."""
+    lengths = [len(row.text.split()) for row in rows if row.answer and row.outcome != "refused"]
+    if not lengths:
+        return {}
+    return {"p50": float(np.percentile(lengths, 50)), "p90": float(np.percentile(lengths, 90)), "n": len(lengths)}
 
 
 def latency(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
