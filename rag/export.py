@@ -139,7 +139,7 @@ def _making(answer: Answer) -> Iterator[str]:
     yield f"{level_in_words(answer)}."
     yield from decision_in_words(answer)
     if answer.model is not None:
-        yield f"Written by the model {answer.model}; each sentence was checked against the papers that it cites."
+        yield f"Written by the model {answer.model}; each sentence, in English, was checked against what it cites."
     else:
         yield "No language model took part."
     if answer.style != "standard":

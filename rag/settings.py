@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     answerer: AnswererName = Field(
         default="auto",
-        description="Who writes the answer: quotes, openai, local, or auto (openai if configured, else quotes).",
+        description="Who writes the answer: quotes, openai, local, or auto (with an endpoint both, else quotes).",
     )
     routing: bool = Field(
         default=True,

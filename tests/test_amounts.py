@@ -26,6 +26,14 @@ from rag.answer.amounts import amounts_asked, counts, states_number, states_valu
         ("What role does the signal-to-noise ratio play?", []),
         ("Which papers map grammar onto circuits?", []),
         ("How does it work?", []),
+        ("What throughput bottleneck does it address?", []),
+        ("What accuracy trade-off does it make?", []),
+        ("What factor limits it?", []),
+        ("What weights does it freeze?", []),
+        ("What precision does it use?", []),
+        ("What precision does it reach?", [("measure", "precision")]),
+        ("What recall on MARCO does it have?", [("measure", "recall")]),
+        ("By what factor does it shrink?", [("measure", "factor")]),
     ],
 )
 def test_the_amounts_of_a_question(text: str, asked: list[tuple[str, str]]) -> None:
@@ -47,6 +55,14 @@ def test_the_amounts_of_a_question(text: str, asked: list[tuple[str, str]]) -> N
         ("It reaches 5.1 % on average.", "What score?", True),
         ("It is half as large.", "How large?", True),
         ("It is large.", "How large?", False),
+        ("It is an order of magnitude faster.", "How much faster?", True),
+        ("It needs no labelled examples.", "How many labelled examples?", True),
+        ("It adds zero additional parameters.", "How many parameters?", True),
+        ("It does zero-shot retrieval.", "How many examples?", False),
+        ("It covers hundreds of languages.", "How many languages?", True),
+        ("It wins on all 10 tasks.", "On how many of the 10 tasks?", True),
+        ("It wins on both tasks.", "On how many tasks?", True),
+        ("It wins on tasks of all kinds.", "On how many tasks?", False),
     ],
 )
 def test_a_number_is_stated(sentence: str, question: str, stated: bool) -> None:
@@ -70,6 +86,8 @@ def test_a_value_is_wanted_unless_the_question_asks_for_a_change() -> None:
     reach, gain = "What accuracy does it reach?", "What accuracy improvement does it bring?"
     assert wants_value(reach, amounts_asked(reach)[0])
     assert not wants_value(gain, amounts_asked(gain)[0])
+    flow = "What accuracy does NapFlow reach?"  # no "low"
+    assert wants_value(flow, amounts_asked(flow)[0])
 
 
 @pytest.mark.parametrize(
@@ -84,6 +102,8 @@ def test_a_value_is_wanted_unless_the_question_asks_for_a_change() -> None:
         ("An improvement of 4.7pp in speaker similarity.", "speaker", False),
         ("It is 3x faster, with more layers.", "layer", False),
         ("It has many heads.", "layer", None),
+        ("It needs no extra layers.", "layer", True),
+        ("It saw millions of images.", "imag", True),
     ],
 )
 def test_a_number_counts_what_stands_behind_it(sentence: str, noun: str, stated: bool | None) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from rag.answer.answer import Turn
 from rag.answer.condense import condense
+from rag.answer.context import escape
 from rag.errors import EndpointBusyError, ModelError
 from tests.fake_llm import Output, ScriptedGenerator
 
@@ -67,6 +68,16 @@ def test_anything_odd_falls_back_to_the_raw_question(output: Output) -> None:
 )
 def test_a_name_or_number_that_was_asked_about_must_stay(question: str, output: str, kept: bool) -> None:
     assert condense(question, HISTORY, ScriptedGenerator([output])) == (output if kept else question)
+
+
+def test_what_the_prompt_escaped_is_written_as_it_was() -> None:
+    written = "Is the recall of TILDEv2 with n>90 better?"
+    assert escape(written) != written
+    assert condense("Is its recall with n>90 better?", HISTORY, ScriptedGenerator([escape(written)])) == written
+
+
+def test_a_tag_that_was_escaped_is_still_a_leak() -> None:
+    assert condense(RAW, HISTORY, ScriptedGenerator([escape(f"<passage> {GOOD}")])) == RAW
 
 
 def test_a_cancelled_model_leaves_the_raw_question() -> None:

@@ -34,7 +34,8 @@ from rag.answer.confidence import (
     logistic,
 )
 from rag.answer.draft import Draft, refusal
-from rag.answer.explained import LEVELS, REFUSALS, decision_in_words, level_in_words, signals_in_words
+from rag.answer.explained import LEVELS, NO_ANSWER, REFUSALS, decision_in_words, level_in_words, signals_in_words
+from rag.answer.generate import STOPPED
 from rag.answer.select import Choice
 from rag.errors import SourceError
 from rag.papers import Filters, Paper
@@ -132,6 +133,12 @@ def test_a_models_text_is_less_sure_without_support_or_when_it_answers_different
     assert confidence(draft(SURE, True, False, model="m")) == pytest.approx(whole / 2)
     assert confidence(draft({**SURE, "consistency": AGREED / 2}, True, model="m")) == pytest.approx(whole / 2)
     assert confidence(draft({**SURE, "consistency": 0.9}, True, model="m")) == pytest.approx(whole)
+
+
+def test_a_yes_without_a_source_is_no_evidence() -> None:
+    half = draft(SURE, True, False)
+    yes = Sentence("Yes, it does.", (), 1.0, True)
+    assert confidence(replace(half, sentences=(yes, *half.sentences))) == confidence(half)
 
 
 def test_a_model_that_refuses_where_quotes_are_sure_is_not_believed() -> None:
@@ -262,6 +269,11 @@ def test_every_level_is_said_in_words_and_refusals_in_their_own(refused: bool) -
     assert said == set((REFUSALS if refused else LEVELS).values())
     assert len(said) == 3
     assert not any(re.search(r"\d", text) for text in said)
+
+
+def test_a_refusal_that_says_nothing_about_the_papers_has_no_level() -> None:
+    for told in (answer(signals={"other_language": 1.0}), answer(reason=STOPPED, answer="")):
+        assert level_in_words(replace(told, outcome="refused", confidence="high")) == NO_ANSWER
 
 
 @given(

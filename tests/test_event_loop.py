@@ -6,9 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from rag.models import event_loop
 from rag.models.event_loop import blocking
 
 SOON = 0.5
@@ -86,3 +88,30 @@ def test_it_works_inside_a_running_loop() -> None:
         return list(blocking(Source(3).stream()))
 
     assert asyncio.run(notebook()) == [0, 1, 2]
+
+
+def test_threads_that_ask_at_once_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    event_loop._started_loop.cache_clear()
+    made = []
+
+    def slowly() -> asyncio.AbstractEventLoop:
+        time.sleep(0.05)
+        made.append(asyncio.SelectorEventLoop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: list(blocking(Source(2).stream())), range(8)))
+    assert found == [[0, 1]] * 8
+    assert len(made) == 1
+
+
+def test_an_error_that_a_stop_has_overtaken_is_not_raised() -> None:
+    stop = threading.Event()
+
+    async def failing() -> AsyncGenerator[int, None]:
+        stop.set()
+        raise ValueError("broken")
+        yield 0
+
+    assert list(blocking(failing(), stop)) == []

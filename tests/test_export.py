@@ -110,7 +110,7 @@ def test_the_markdown_has_question_answer_sources_and_making() -> None:
         "- Plausible, check the quote.\n"
         "- Answered in part.\n"
         "- One of two sentences was found.\n"
-        "- Written by the model some-model; each sentence was checked against the papers that it cites.\n"
+        "- Written by the model some-model; each sentence, in English, was checked against what it cites.\n"
     )
 
 

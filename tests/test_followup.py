@@ -240,6 +240,11 @@ def test_an_ordinal_beyond_the_list_chooses_nothing() -> None:
     assert (follow.text, follow.subject, follow.cited) == ("What does the fifth one propose?", None, ())
 
 
+@pytest.mark.parametrize("marker", ["[0]", "[9]", "[12]"])
+def test_a_marker_that_no_paper_has_chooses_nothing(marker: str) -> None:
+    assert make_self_contained(f"What does {marker} propose?", LISTED).subject is None
+
+
 def test_another_paper_than_the_subject_can_be_asked_for() -> None:
     follow = make_self_contained("Does any other paper extend it?", ABOUT_PHENAKI)
     assert follow.elsewhere

@@ -291,10 +291,11 @@ def test_the_refusal_phrase_is_a_refusal(said: str, replacing: bool) -> None:
 
 
 def test_saying_what_is_missing_makes_the_answer_partial() -> None:
-    draft, text = run(citing(f"{SMALLER} [{{t}}]. The passages do not mention the learning rate.", **IDS))
+    lacking = "The passages do not give the index."
+    draft, text = run(citing(f"{SMALLER} [{{t}}]. {lacking}", **IDS))
     assert draft.outcome == "partial"
-    assert text.endswith("The passages do not mention the learning rate.")
-    draft, _ = run("The passages do not mention the learning rate.")
+    assert text.endswith(lacking)
+    draft, _ = run(lacking)
     assert draft.outcome == "refused"
 
 

@@ -194,3 +194,11 @@ def test_a_guess_takes_well_under_the_time_of_an_answer() -> None:
     start = time.perf_counter()
     assert language_of("Czym jest model dla mowy i tekstu " * 150) == "Polish"
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("part", ["a", "A", "a1", "ab.", "“", "/@", "Wie "])
+def test_a_long_text_is_read_in_time(part: str) -> None:
+    language_of("Wie schnell ist das?")  # loads the model
+    started = time.perf_counter()
+    language_of(part * 20_000)
+    assert time.perf_counter() - started < 0.5

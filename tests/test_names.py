@@ -27,6 +27,10 @@ from rag.answer.names import initials, mentions, names, spelled_out
         ("Which papers are from May and June?", ()),
         ("what does hyperattention do?", ()),
         ("WHAT DOES ATTENTION COST IN GPT-4?", ("GPT-4",)),
+        ("How Does Layer Normalization Help Training?", ()),  # in title case capitals tell nothing
+        ("How Does LoRA Reduce Memory in Practice?", ("LoRA",)),
+        ("Does Phenaki beat Imagen Video?", ("Phenaki", "Imagen Video")),
+        ("Compare Phenaki, Imagen Video and Gemma", ("Phenaki", "Imagen Video", "Gemma")),
         ("", ()),
     ],
 )

@@ -22,6 +22,8 @@ from rag.answer.premises import denied
         ("Since it updates the weights, does it forget?", "It learns with frozen weights.", "updates the weights"),
         ("It needs masks drawn by hand. How many?", "omitting any mask preparation by humans", "masks drawn by hand"),
         ("Why does it impose additional cost?", "It imposes no additional cost.", "it impose additional cost"),
+        ("Why does NAPPER need labels?", "Unlike existing methods, NAPPER needs no labels.", "labels"),
+        ("Why does it need labels?", "Many methods are slow, and our method works without labels.", "labels"),
         ("Why does it require human labels?", "Rather than human labels, it takes clicks.", "human labels"),
     ],
 )
@@ -42,6 +44,16 @@ def test_a_claim_is_denied(question: str, sentence: str, words: str) -> None:
         ("What needs no labels?", "It needs no labels."),
         ("How does it freeze weights?", "It uses frozen weights."),
         ("Why does it need distillation?", "Others fail to scale. It uses distillation."),
+        (
+            "Why does NAPPER capture long naps?",
+            "Although rest can help, as in existing work, it fails to capture long naps.",
+        ),
+        ("How does NAPPER use retrieval?", "Standard language models cannot use retrieval."),
+        ("Does NAPPER use attention?", "NAPPER removes noise using attention."),
+        (
+            "Why does NAPPER need labelled data?",
+            "Unlike others, which do not require labelled data, NAPPER learns from it.",
+        ),
     ],
 )
 def test_what_no_sentence_denies_stands(question: str, sentence: str) -> None:

@@ -7,6 +7,7 @@ from answer_helpers import check_answer, evidence, paper_evidence, question, wor
 from fake_llm import ScriptedGenerator
 
 from rag.answer.answer import Answer
+from rag.answer.gaps import find_gap
 from rag.answer.gather import Evidence
 from rag.answer.pipeline import Paperchat
 from rag.answer.refusal import NEAREST, hopeless, judge, relevance, stands_alone
@@ -227,6 +228,31 @@ def test_whether_something_holds_is_answered_by_its_denial(engine: Paperchat) ->
     answer = ask(engine, "Does Causal2Vec change the architecture of the decoder-only LLM?")
     assert answer.outcome == "answered"
     assert any("without altering their original architectures" in citation.quote for citation in answer.citations)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "proposed"),
+    [
+        ("Based on these findings, we propose NAPPER.", True),
+        ("Building on Llama, we introduce NAPPER, a sleeper.", True),
+        ("This paper describes NAPPER.", True),
+        ("A way of sleeping, NAPPER, helps. NAPPER is introduced to test it.", True),
+        ("NAPPER was proposed by others.", False),
+        ("We compare with NAPPER.", False),
+        ("We propose a cat that outperforms NAPPER.", False),
+        ("It is better than the recently proposed NAPPER.", False),
+    ],
+)
+def test_a_paper_proposes_what_it_says_is_its_own(sentence: str, proposed: bool) -> None:
+    found = paper_evidence(Paper("cats", "Cats at Rest", sentence), [[0.9]] * (1 + sentence.count(". ")))
+    gap = find_gap(question("Which paper proposed NAPPER?"), evidence(words(("NAPPER", 1.0)), found), [found])
+    assert (gap is None) is proposed
+
+
+@pytest.mark.parametrize("text", ["What's special about CATNAP?", "What's new in CATNAP?", "Who's using CATNAP?"])
+def test_a_shortened_is_tells_of_no_possession(text: str) -> None:
+    found = paper_evidence(Paper("cats", "CATNAP: Cats at Rest", "CATNAP sleeps."), [[0.0]])
+    assert find_gap(question(text), evidence(words(("special", 1.0)), found), [found]) is None
 
 
 def test_zero_hits_never_reach_a_model(engine: Paperchat) -> None:

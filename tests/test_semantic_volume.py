@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from library_helpers import HashEmbedder
 
+import rag.answer.semantic_volume as semantic_volume_module
 from rag.answer.semantic_volume import (
     JITTER,
     agreement,
@@ -118,6 +120,32 @@ def test_cancelling_ends_all_samples() -> None:
     found = sample_answers(MESSAGES, Slow(), 3, 50, cancelled)  # type: ignore[arg-type]
     assert time.perf_counter() - started < 2
     assert len(found) == 3
+
+
+def test_a_sample_that_fails_ends_the_others_and_not_the_answer() -> None:
+    class OneFails(Slow):
+        def stream(self, messages: object, *, seed: int, **options: Any) -> object:  # type: ignore[override]
+            if seed == 2:
+                raise EndpointError("It is down.")
+            return super().stream(messages, **options)
+
+    cancelled = threading.Event()
+    started = time.perf_counter()
+    with pytest.raises(EndpointError, match="down"):
+        sample_answers(MESSAGES, OneFails(), 3, 50, cancelled)  # type: ignore[arg-type]
+    assert time.perf_counter() - started < 2
+    assert not cancelled.is_set()
+
+
+def test_ctrl_c_ends_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(semantic_volume_module, "wait", interrupted)
+    started = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        sample_answers(MESSAGES, Slow(), 3, 50)  # type: ignore[arg-type]
+    assert time.perf_counter() - started < 2
 
 
 def test_answers_that_agree_are_consistent_and_others_are_not() -> None:

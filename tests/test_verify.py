@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 import pytest
@@ -231,18 +232,62 @@ class TestWhatNoPassageCouldHold:
         found = taken(f"Zhang et al. (2020) show that TILDEv2 reduces the index size by 99% [{IDS['tilde']}].")
         assert "Zhang et al. (2020)" in Verifier(QUESTION, CONTEXT, grounder()).check(found).note
 
-    @pytest.mark.parametrize("said", ["Yes.", "No.", "Yes, it does.", "Not really."])
-    def test_a_bare_yes_claims_nothing(self, said: str) -> None:
+    @pytest.mark.parametrize(
+        ("said", "neutral"),
+        [("Yes.", False), ("No.", False), ("Not really.", False), ("Yes, it does.", True), ("No, it does not.", True)],
+    )
+    def test_a_yes_without_content_cites_nothing_and_is_neutral_where_it_is_a_sentence(
+        self, said: str, neutral: bool
+    ) -> None:
         found = checked(said)
-        assert (found.supported, found.note, found.neutral, found.quotes) == (True, EMPTY, False, ())
+        assert (found.supported, found.note, found.neutral, found.quotes) == (True, EMPTY, neutral, ())
 
     def test_a_yes_before_a_claim_needs_no_support_and_gives_none(self) -> None:
         assert checked("Yes: TILDEv2 reduces the index size by 99% compared to TILDE.", "tilde").support == 1.0
         assert not checked("Yes, CRISP was tested on 40 languages.", "crisp").supported
 
-    def test_what_the_papers_lack_is_neutral(self) -> None:
-        lacking = checked("The passages do not mention the learning rate.")
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "The passages do not mention how CRISP makes the index smaller.",
+            "However, the retrieved papers don't give enough details of the index of TILDEv2.",
+            "The index is not described: the authors do not say.",
+        ],
+    )
+    def test_what_the_papers_lack_is_neutral(self, said: str) -> None:
+        lacking = checked(said)
         assert (lacking.supported, lacking.note, lacking.neutral) == (True, ABSENCE, True)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "It does not provide any gain over fine-tuning and even harms accuracy on long documents.",
+            "The paper does not describe it, but the method was invented by Einstein in Bern.",
+            "The method, which does not provide any index, is smaller.",
+            "The paper does not give an index to bananas.",
+            "The paper does not give the index 40.",
+        ],
+    )
+    def test_a_claim_inside_a_sentence_of_absence_is_marked(self, said: str) -> None:
+        found = checked(said)
+        assert (found.supported, found.neutral) == (False, False)
+
+    @pytest.mark.parametrize(
+        ("told", "supported"),
+        [
+            ("was published in 2021", True),
+            ("was published in August 2021", True),
+            ("was published on 19 August 2021", True),
+            ("was published on August 19, 2021", True),
+            ("was published on 2021-08-19", True),
+            ("was published in 2021 with 19 rivals", False),
+            ("was published in August 2021 with 19 rivals", False),
+            ("was published in 2021 with 8 rivals", False),
+            ("was published on 18 August 2021", False),
+        ],
+    )
+    def test_a_date_vouches_for_nothing_but_itself(self, told: str, supported: bool) -> None:
+        assert checked(f"TILDEv2 reduces the index size compared to TILDE and {told}.", "tilde").supported is supported
 
 
 class TestMarkers:
@@ -295,6 +340,12 @@ class TestMarkers:
     )
     def test_what_a_passage_has_itself_stays(self, said: str) -> None:
         assert taken(said, escape(said)).text == said
+
+    @pytest.mark.parametrize("part", ["  = ", " a=", "\t", " "])
+    def test_a_long_tag_without_an_end_is_read_in_time(self, part: str) -> None:
+        started = time.perf_counter()
+        taken("<a " + part * 3000 + "It is smaller.", "")
+        assert time.perf_counter() - started < 1
 
     @pytest.mark.parametrize(
         "said", ["f() is called ; forall d.", "p(y|d) < 3 and a > b", "a [b] c (d) e", "x<y and z>w"]

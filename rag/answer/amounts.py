@@ -26,18 +26,26 @@ _COUNT = re.compile(
     re.I,
 )
 _METRICS = (
-    r"accurac(?:y|ies)|score|precision|recall(?:@\d+)?|pass@\d+|hits@\d+|f1|bleu|chrf\+*|rouge(?:-\w)?|wer|"
+    r"accurac(?:y|ies)|score|recall(?:@\d+)?|pass@\d+|hits@\d+|f1|bleu|chrf\+*|rouge(?:-\w)?|wer|"
     r"word error rate|error rate|perplexity|ppl|(?-i:mAP|MAP|AP)|miou|iou|psnr|ssim|fid|auc|ndcg(?:@\d+)?|mrr(?:@\d+)?|"
-    r"latency|throughput|speed-?up|share|fraction|percentage|number|ratio|factor"
+    r"latency|throughput|speed-?up|share|fraction|percentage|number|ratio"
+)
+# Words with other meanings too: "What precision does it use?" asks for no score.
+_MANIFOLD = (
+    r"(?:precision|factor|weights)(?=\s+(?:of|on|at)\b|\s+(?:do|does|did)\b.{1,80}\b(?:reach|achiev|attain|obtain|report))|"
+    r"(?<=\bby what )factor|(?<=\bis the )(?:precision|factor)"
+)
+_CHANGED = (
+    r"(?:\s+(?:score|rate|factor|improvement|gain|increase|reduction|decrease|drop|loss|boost|saving|advantage)s?)?"
 )
 _SIZES = (
-    r"size|rate|length|width|depth|height|dimension(?:ality)?|resolution|threshold|temperature|coefficient|weights|"
+    r"size|rate|length|width|depth|height|dimension(?:ality)?|resolution|threshold|temperature|coefficient|"
     r"capacity"
 )
 _VERB = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|should|must|may|might)\b"
 _MEASURE = re.compile(
     r"\bwhat\s+(?:(?:is|are|was|were)\s+)?(?:(?:the|its|their)\s+)?"
-    rf"(?P<noun>(?:(?!{_VERB})[\w@+.'’-]+\s+){{0,4}}?(?:(?:{_METRICS})\b|(?:{_SIZES}){_ENDS})(?:\s+(?:score|rate))?)",
+    rf"(?P<noun>(?:(?!{_VERB})[\w@+.'’-]+\s+){{0,4}}?(?:(?:{_METRICS}){_CHANGED}|(?:{_SIZES})|{_MANIFOLD}))(?:{_ENDS}|(?=\s*\())",
     re.I,
 )
 _AMOUNT = re.compile(
@@ -55,9 +63,9 @@ _ABSOLUTE = re.compile(
     re.I,
 )
 _CHANGE = (
-    r"improv|increas|gain|reduc|decreas|drop|high|low|better|worse|faster|slower|fewer|less|more|smaller|larger|"
+    r"\b(?:improv|increas|gain|reduc|decreas|drop|high|low|better|worse|faster|slower|fewer|less|more|smaller|larger|"
     r"speed|boost|sav|lift|rais|outperform|surpass|beat|exceed|above|below|over\b|relative|absolute|fraction|share|"
-    r"percent|loss|lose|lost|ahead|advantage|margin|cheap|short"
+    r"percent|loss|lose|lost|ahead|advantage|margin|cheap|short)"
 )
 _RELATIVE = re.compile(
     r"(?<![\d.,])\d[\d.,]{0,15}\s*(?:\\?%|percent\w*|x|times|points?|pp)?\s*(?:\w{1,20}\s+){0,3}?(?:improv|increas|gain|reduc|decreas|drop|higher|lower|"
@@ -65,9 +73,17 @@ _RELATIVE = re.compile(
     r"\b(?:by|of)\s+(?:up\s+to\s+|about\s+|over\s+|approximately\s+)?[\d.]+\s*(?:\\?%|percent|points?|x\b|times)|[+±]\d",
     re.I,
 )
-# "Wenlan 2.0", "Llama 2", "Gemma 7B": part of a name.
+# "Catnap 2.0", "Catnap 2", "Catnap 7B": part of a name.
 _VERSION = re.compile(
     r"\b([A-Z][A-Za-z]{0,20}[a-z][A-Za-z]{0,20})[\s-](?:\d(?:\.\d)?(?:[\s-]\d+(?:\.\d+)?[BMK])?|\d+(?:\.\d+)?[BMK])\b(?!\s*(?:\\?%|x\b|times|points|percent))"
+)
+# Amounts without a number, or with the question's own ("all 10 of the 10 tasks").
+_IN_WORDS = re.compile(
+    r"\borders? of magnitude\b|\b(?:dozens|hundreds|thousands|millions|billions|trillions) of\b|\bnone of the\b|"
+    r"\bzero(?![\w-]|\s+shot)|\b(?:needs?|requir\w+|with|has|have|adds?|adding|incurs?|incurring|introduc\w+|uses?|using)\s+no\s|"
+    r"\ball\s+(?:of\s+)?(?:the\s+)?(?:\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b|"
+    r"\bboth\s+(?:of\s+)?(?:the\s+)?[a-z]+s\b(?!\s+and\b)",
+    re.I,
 )
 _SIZE = re.compile(r"\d(?:\.\d+)?\s?[MBT]\b|\b(?:million|billion|trillion)s?\b")
 _WORD = re.compile(TERM_PATTERN)
@@ -109,13 +125,14 @@ def wants_value(question: str, amount: Amount) -> bool:
 
 
 def states_number(sentence: str, question: str) -> bool:
-    """Whether the sentence gives a number that is neither the question's own nor part of a name."""
-    return bool(_new_numbers(sentence, question))
+    """Whether the sentence gives a number that is neither the question's own nor part of a name, or an
+    amount in words ("an order of magnitude")."""
+    return bool(_IN_WORDS.search(sentence) or _new_numbers(sentence, question))
 
 
 def states_value(sentence: str, question: str) -> bool:
     """Whether the sentence gives such a number that is no mere change ("12 % better")."""
-    return states_number(_RELATIVE.sub(" ", sentence), question)
+    return bool(_new_numbers(_RELATIVE.sub(" ", sentence), question))
 
 
 def counts(sentence: str, noun: str, question: str) -> bool | None:
@@ -128,7 +145,7 @@ def counts(sentence: str, noun: str, question: str) -> bool | None:
         before = _NOT_COUNTING.split(sentence[words[max(0, i - _BEFORE)].start() : words[i].start()])[-1]
         after = _COUNTED_BEHIND.match(sentence, words[i].end())
         counted = f"{before} {after[0] if after else ''}"
-        if _new_numbers(counted, question) or re.search(r"\b(?:one|single)\s+(?:\w+\s+)?$", before, re.I):
+        if states_number(counted, question) or re.search(r"\b(?:one|single)\s+(?:\w+\s+)?$", before, re.I):
             return True
     return "paramet" in noun and bool(_SIZE.search(sentence))
 

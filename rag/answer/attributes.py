@@ -11,33 +11,41 @@ _FIELDS = {
     r"submitted|introduced|proposed)\b"
     r"|\b(?:publication|release|listing) date\b|\bdate of publication\b|\b(?:what|which) (?:date|day|month|"
     r"year)\b.*\b(?:publi\w+|releas\w+|appear\w*|listed|from|out)\b"
-    r"|\bhow (?:old|recent) is\b",
-    "n_authors": r"\bhow many (?:people |co-?)?(?:authors?|wrote|co-?authored)\b|\b(?:number|"
+    r"|\bhow (?:old|recent) is\b|\bwhat is the date of\b|\bwhen did\b.*\bcome out\b",
+    "n_authors": r"\bhow many (?:people |co-?)?(?:authors?|wrote|co-?authored|signed)\b|\b(?:number|"
     r"count) of (?:co-?)?authors\b|\bauthor count\b",
     "organisation": r"\b(?:which|what|whose) (?:organi[sz]ation|company|lab|laboratory|institution|institute|"
     r"group|team|university)\b"
     r"|\bwho (?:published|released|made|developed|built|is behind)\b|\b(?:which|what) (?:organi[sz]ation|company)\b",
 }
+_AUTHORS = r"(?:the |its |their |these )?(?:\w+ )?authors?(?: of .{1,60}?)?"
+_THE_PAPER = r"(?:does|do|did|has|have|are|were|is)\b.{0,20}\b(?:it|paper|article|manuscript|there in (?:it|the))\b"
 _NEVER_LISTED = {
     "author names": r"\bwho (?:is|are|was|were) the (?:\w+ )?(?:authors?|researchers?|people)\b|\b(?:first|last|"
     r"lead|senior|corresponding|main) author\b"
     r"|\bwho (?:wrote|authored|co-?authored)\b|\bauthors?['’]? names?\b|\bnames? of the authors?\b|"
     r"\bname the authors\b|\bwhich researchers? (?:wrote|proposed)\b"
     r"|\be-?mail\b.*\bauthors?\b|\bcontact the authors?\b",
-    "author affiliations": r"\baffiliat\w+\b|\bwhere (?:do|does|did) (?:they|the authors?|he|she) work\b|"
-    r"\b(?:country|countries|city|nationality|where)\b.{0,40}\bauthors?\b.{0,40}\b(?:from|based|live|located)\b|"
+    "author affiliations": r"\baffiliations?\b.{0,60}\bauthors?\b|\bauthors?['’]*s?\s+affiliat\w+|"
+    r"\bauthors?\b.{0,20}\baffiliated\b|\bwhere (?:do|does|did) (?:they|(?:the|its|their) authors?|he|she) work\b|"
+    rf"\b(?:country|countries|city|cities|nationality|where)\b.{{0,40}}{_AUTHORS}\s+(?:all |originally |mostly )?"
+    r"(?:come |hail |came )?(?:from|based|live|located|work)\b|"
+    rf"\bwhere (?:are|were|do|did) {_AUTHORS}\s+(?:come |hail )?(?:from|based|live|located|work)\b|"
     r"\bnationalit(?:y|ies)\b.*\bauthors?\b",
     "citation counts": r"\bhow many (?:citations|times (?:has|was|is)\b.*\bcited)\b|\bhow often\b.*\bcited\b|"
     r"\bcitation counts?\b|\bnumber of citations\b|\bh-index\b",
     "venues": r"\b(?:which|what) (?:venue|conference|journal)\b|\b(?:accepted|"
-    r"presented|appear(?:ed)?) (?:at|to|in) (?:a |which |what )"
-    r"|\bwhere was (?:it|this|the paper|.{1,80}) (?:published|accepted|presented)\b|\bpeer[- ]review\w*\b|"
+    r"presented|appear(?:ed)?) (?:at|to|in) (?:(?:which|what)\b|an? (?:\w+ )?(?:venue|conference|journal|workshop)\b)"
+    r"|\bwhere was (?:it|this|the paper|.{1,80}) (?:published|accepted|presented)\b|\bpeer[- ]reviewed\s*(?:\?|$)|"
     r"\bbest paper award\b",
-    "identifiers": r"\b(?:arxiv|doi|isbn)\b.{0,20}\b(?:id|identifier|number|link|url|of|for)\b|\bwhat is the doi\b",
-    "upvotes, stars or downloads": r"\bup-?votes?\b|\bgithub stars?\b|\bhow many (?:likes|stars|downloads|views|"
-    r"forks)\b",
+    "identifiers": r"\b(?:arxiv|doi|isbn)\b.{0,20}\b(?:id|identifier|number|link|url)\b|"
+    r"\bwhat(?: is|['’]s) (?:the|its) (?:arxiv|doi|isbn)\b",
+    "upvotes, stars or downloads": r"\bup-?votes?\b|\bgithub stars?\b|\bhow many (?:likes|stars|downloads|forks)\b|"
+    rf"\bhow many views {_THE_PAPER}",
     "figures, tables, sections or page counts": r"\b(?:figure|fig\.|table|section|appendix|equation|theorem|lemma)"
-    r"\s+(?:\d+|[A-Z])\b|\bhow many (?:pages|figures|tables|sections)\b|\b(?:which|what) pages?\b|\bpage count\b|"
+    r"\s+(?:\d+|[A-Z])\b|\bhow many pages\b|"
+    rf"\bhow many (?:figures|tables|sections) {_THE_PAPER}|"
+    r"\b(?:which|what) pages?\b|\bpage count\b|"
     r"\bin the (?:appendix|supplement\w*)\b",
     "funding": r"\bwho (?:funded|financed|sponsored|paid for)\b|\bfunding (?:source|agency|agencies)\b|"
     r"\bwhich grants?\b|\backnowledge?ments?\b",
@@ -95,6 +103,15 @@ _DETAILS = {
 }
 
 
+# A detail is asked for behind one of these, and not where it is a circumstance: "at inference cost".
+_REQUEST = re.compile(
+    r"\b(?:what|which|who|how (?:many|much|long|large|high|big)|number of|name|list|give|state|report)\b[^.;?]*$", re.I
+)
+_CIRCUMSTANCE = re.compile(
+    r"\b(?:at|without|reduc\w+|lower\w*|cut\w*|sav\w+|decreas\w+|increas\w+|minimi[sz]\w+|improv\w+|speed\w*)\s+"
+    r"(?:(?:the|its|any|both|no|extra|additional)\s+)*$",
+    re.I,
+)
 _ASKING = re.compile(r"^(?:which|what|kind of|type of|how many|in)\s+", re.I)
 # Nouns whose instances a text seldom calls by them: "What field ...?" is answered by "neuroscience".
 _SHELL = frozenset(
@@ -145,10 +162,18 @@ def never_listed(question: str) -> str | None:
     return next((name for name, pattern in _NEVER_LISTED.items() if re.search(pattern, question, re.I)), None)
 
 
+def _requested(pattern: str, question: str) -> str | None:
+    """The question's words for a detail that it asks for; None where it does not, or only names a circumstance."""
+    for match in re.finditer(rf"\b(?:{pattern})s?\b(?!(?<=\b[mg]b|\bms)\s+(?-i:[A-Z]))", question, re.I):
+        if _REQUEST.search(question[: match.end()]) and not _CIRCUMSTANCE.search(question[: match.start()]):
+            return match[0]
+    return None
+
+
 def missing_details(question: str, texts: Iterable[str]) -> tuple[str, ...]:
     """Details asked for by name ("learning rate") that none of the texts gives, as the question words them;
     of "how long does it take" the "time taken"."""
-    asked = [(pattern, match[0]) for pattern in _DETAILS if (match := re.search(rf"\b(?:{pattern})", question, re.I))]
+    asked = [(pattern, words) for pattern in _DETAILS if (words := _requested(pattern, question))]
     body = "\n".join(texts)
     return tuple(
         dict.fromkeys(

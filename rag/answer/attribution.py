@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Protocol
 
 from rag.answer.context import Context
@@ -167,13 +168,11 @@ class Attribution:
         return runs
 
     def _text(self, claim: str, run: _Run, titled: bool) -> str:
-        """The run as evidence; with the paper's date where the claim speaks of that year, for the prompt showed it."""
+        """The run as evidence; with what the claim itself says of the paper's date, for the prompt showed it."""
         passage = self._passages[run.name]
         text = passage.passage.text[run.start : run.end]
-        published = passage.paper.published
-        if published is not None and re.search(rf"\b{published.year}\b", claim):
-            month = _MONTHS[published.month - 1]
-            text += f" ({published.isoformat()}, published {published.day} {month} {published.year})"
+        if passage.paper.published is not None and (told := _told_date(claim, passage.paper.published)):
+            text += f" (published {told})"
         return f"{passage.paper.title}. {text}" if titled else text
 
     def _quote(self, run: _Run, support: float) -> Quote:
@@ -181,6 +180,19 @@ class Attribution:
         start = passage.passage.start
         text = passage.passage.text[run.start : run.end]
         return Quote(passage.paper, text, start + run.start, start + run.end, support)
+
+
+def _told_date(claim: str, published: date) -> str:
+    """As much of a date as a claim tells; never a number more, which would vouch for another number of the claim."""
+    if (iso := published.isoformat()) in claim:
+        return iso
+    if not re.search(rf"\b{published.year}\b", claim):
+        return ""
+    day, month = published.day, _MONTHS[published.month - 1]
+    if not re.search(rf"\b{month}\b", claim):
+        return str(published.year)
+    beside = rf"\b{day}(?:st|nd|rd|th)?(?: of)? {month}\b|\b{month} {day}(?:st|nd|rd|th)?\b"
+    return f"{day} {month} {published.year}" if re.search(beside, claim) else f"{month} {published.year}"
 
 
 def _words(claim: str) -> frozenset[str]:

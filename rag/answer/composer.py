@@ -14,7 +14,7 @@ from rag.answer.draft import Draft, refusal
 from rag.answer.markers import Taken, is_reference, take_markers
 from rag.answer.plaintext import Cut, SentenceCutter, ThinkFilter
 from rag.answer.prompts import CANNOT_ANSWER
-from rag.answer.verify import Checked, Verifier
+from rag.answer.verify import ABSENCE, Checked, Verifier
 from rag.models.interfaces import Piece
 from rag.papers import Paper
 
@@ -24,11 +24,13 @@ BESIDE = "quoted beside the model's text"
 QUOTED = "quoted instead of an unsupported sentence"
 UNGROUNDED = "Nothing that the model wrote could be found in the papers."
 QUOTED_INSTEAD = f"{UNGROUNDED} Their own sentences stand here instead."
+SURE = 0.85  # support that a small model's sentence needs; of those below, most are beside the point
 MOST_REPEATS = 2  # the same sentence again: small models loop
 
 _CANNOT = re.compile(
     r"\bi (?:can ?not|can['’]t|am unable to|could not) (?:answer|find (?:an|the) answer)\b", re.IGNORECASE
 )
+_ECHO = re.compile(r"(?:question|title|passage|date)\s*:|.*\?$", re.IGNORECASE | re.DOTALL)  # of the prompt
 _PLEASANTRY = re.compile(r"(?:sure|certainly|of course|okay|ok|great question)\b[^.!:]*[.!:]?", re.IGNORECASE)
 _END = re.compile(r"[.!?:;…]+$")
 
@@ -87,7 +89,7 @@ class Composer:
 
         Not where the model said that they do not answer.
         """
-        absent = self._refused or any(checked.neutral for _, checked in self._pending)
+        absent = self._refused or any(checked.note == ABSENCE for _, checked in self._pending)
         if not self.wrote or self._text or (absent and not self._replacing) or not self._quotes:
             return
         self._counts["unsupported"] += sum(not checked.supported for _, checked in self._pending)
@@ -157,7 +159,8 @@ class Composer:
         self._counts["links_removed"] += taken.links
         self._counts["markup_removed"] += taken.markup
         letters = _letters(taken.claim)
-        if not letters or (not taken.ids and (taken.claim.endswith(":") or _PLEASANTRY.fullmatch(taken.claim))):
+        talk = taken.claim.endswith(":") or _PLEASANTRY.fullmatch(taken.claim) or _ECHO.match(taken.claim)
+        if not letters or (talk and not taken.ids):
             return
         self._seen[letters] += 1
         if self._seen[letters] > 1:
@@ -175,7 +178,7 @@ class Composer:
         """The sentence after its check, or a quote instead of it; None when nothing is left."""
         checked = self._verifier.check(taken)
         self._counts[checked.change] += bool(checked.change)
-        if checked.supported or not self._replacing:
+        if not self._replacing or (checked.supported and checked.support >= SURE):
             self._quoted = ""
             return checked
         quote = self._next_quote(taken)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from rag.answer.answer import Turn
+from rag.answer.context import unescape
 from rag.answer.history import recent
 from rag.answer.names import mentions, names
 from rag.answer.plaintext import ThinkFilter
@@ -46,7 +47,7 @@ def condense(
         written = _whole(generator, question, turns, cancelled)
     except (EndpointError, ModelError):
         return question
-    lines = [line for line in written.strip().splitlines() if line.strip()]
+    lines = [line for line in unescape(written).strip().splitlines() if line.strip()]
     if len(lines) != 1:
         return question
     rewritten = _PREFIX.sub("", lines[0].strip(_QUOTES)).strip(_QUOTES)

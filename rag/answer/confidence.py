@@ -80,7 +80,7 @@ def confidence(draft: Draft) -> float:
     """The chance in [0, 1] that the draft's outcome is right.
 
     For quotes it is calibrated. A model's text can be no better founded than the quotes of the
-    same question; it is less so by the share of its sentences without support, and where sampled
+    same question; it is less so by the share of its claims without support, and where sampled
     answers differ. A model that refuses where there are quotes is right when they are wrong.
     """
     if not COEFFICIENTS.keys() <= draft.signals.keys():
@@ -88,7 +88,8 @@ def confidence(draft: Draft) -> float:
     quotes = logistic(INTERCEPT + sum(weight * draft.signals[name] for name, weight in COEFFICIENTS.items()))
     if draft.outcome == "refused":
         return REFUSED if draft.model is None else 1 - quotes
-    supported = sum(sentence.supported for sentence in draft.sentences) / max(1, len(draft.sentences))
+    claims = [sentence for sentence in draft.sentences if sentence.markers or not sentence.supported]  # no bare "Yes."
+    supported = sum(sentence.supported for sentence in claims) / len(claims) if claims else 1.0
     return quotes * supported * min(1.0, draft.signals.get("consistency", 1.0) / AGREED)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rag.answer.answer import Answer, Confidence, Outcome
+from rag.answer.generate import STOPPED
 
 LEVELS: Mapping[Confidence, str] = {
     "high": "Well supported",
@@ -16,6 +17,7 @@ REFUSALS: Mapping[Confidence, str] = {
     "medium": "Probably not in these papers",
     "low": "Uncertain, look at the nearest papers",
 }
+NO_ANSWER = "No answer"  # of a refusal that says nothing about the papers
 OUTCOMES: Mapping[Outcome, str] = {
     "answered": "Answered from the papers.",
     "partial": "Answered in part.",
@@ -26,6 +28,8 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 def level_in_words(answer: Answer) -> str:
     """How sure the answer is, without a number."""
+    if answer.refused and ("other_language" in answer.signals or answer.reason == STOPPED):
+        return NO_ANSWER
     return (REFUSALS if answer.refused else LEVELS)[answer.confidence]
 
 

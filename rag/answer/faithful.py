@@ -22,6 +22,16 @@ _FOREIGN = re.compile(
 )
 _GROUPED = re.compile(r"(?<=\d)[ '’](?=\d{3}(?!\d))")
 _ACRONYM = re.compile(r"[A-Z]+s?")
+# "Billion" is 10^12 in these, as a billion was once in English.
+_LONG_SCALE = frozenset(
+    "Catalan Croatian Czech Danish Dutch Finnish French German Hungarian Italian Norwegian Polish Serbian Slovak "
+    "Slovenian Spanish Swedish".split()
+)
+# A scale word without accents, as European languages have it, and what English says for it.
+_MILLIONS = re.compile(r"(?<!\bmil )\bmil+[ijy]?[ou]+e?n", re.IGNORECASE), re.compile(r"(?i:million)|\d ?M\b")
+_MILLIARDS = re.compile(r"\bmil+[ijy]?ar(?:d|\b)", re.IGNORECASE), re.compile(r"(?i:billion)|\d ?B\b")
+_BILLIONS = re.compile(r"\bbil+[ij]?o+e?n", re.IGNORECASE), re.compile(r"(?i:trillion)|\d ?T\b")
+_TRILLIONS = re.compile(r"\btril+[ij]?o+e?n", re.IGNORECASE), re.compile(r"(?i:quintillion)")
 _SWAPPED = str.maketrans(".,", ",.")
 _ARABIC_POINTS = str.maketrans("٫٬", ".,")
 
@@ -37,6 +47,7 @@ def is_faithful(translated: str, english: str, language: str, subjects: Collecti
         return False
     return (
         _numbers_kept(translated, english)
+        and _scales_kept(translated, english, language)
         and _names_kept(translated, english, subjects)
         and _verbatim_parts_kept(translated, english)
         and set(_FOREIGN.findall(translated)) <= set(_FOREIGN.findall(english))
@@ -68,6 +79,13 @@ def _readings(text: str) -> Iterator[frozenset[str]]:
     text = _GROUPED.sub("", _plain(text))
     yield quantities(text)
     yield quantities(text.translate(_SWAPPED))
+
+
+def _scales_kept(translated: str, english: str, language: str) -> bool:
+    """Whether no word for a million or more stands for another power of ten: "Billionen" are trillions."""
+    pairs = (_MILLIONS, _MILLIARDS, *((_BILLIONS, _TRILLIONS) if language in _LONG_SCALE else ()))
+    text = _plain(translated)
+    return all(in_english.search(english) or not word.search(text) for word, in_english in pairs)
 
 
 def _names_kept(translated: str, english: str, subjects: Collection[str]) -> bool:

@@ -31,7 +31,22 @@ _COUNTABLE = frozenset(
 # What is called a benchmark in the question may be a dataset or a task in the paper.
 _EVALUATED_ON = frozenset(term for word in ("benchmark", "dataset", "task", "corpus") for term in terms(word))
 _PROPOSING = r"\b(?:propos|introduc|present|invent|develop)\w*"
-_OURS = re.compile(r"\b(?:(?:propos|introduc|present|invent|develop|call|term|nam|dubb)\w*|we|our)\b[^.;]{0,80}$", re.I)
+_OURS = re.compile(
+    r"\b(?:(?:propos|introduc|present|invent|develop|call|term|nam|dubb)\w*|we|our|"
+    r"this (?:paper|work|article|report|study) (?:\w+ly )?(?:describ|detail|document|outlin|releas|unveil)\w*)"
+    r"\b[^.;]{0,80}$",
+    re.I,
+)
+# What stands before these is no comparison of the thing itself: "Based on this, we propose Q".
+_OWN_CLAUSE = re.compile(
+    r".*\b(?:we|(?:propos|introduc|invent|develop|describ)es?|presents?|called|termed|named|dubbed|our(?=\s*$))\b",
+    re.I | re.S,
+)
+_IS_PROPOSED = re.compile(
+    r"\s*(?:\([^)]*\)\s*)?(?:is|was)\s+(?:here(?:by)?\s+|then\s+|thus\s+|therefore\s+)?"
+    r"(?:introduced|proposed|presented|developed)\b(?!\s+(?:by|in (?:\[|\d)))",
+    re.I,
+)
 _COMPARED = re.compile(
     r"\b(?:outperform\w*|compar\w*|surpass\w*|exceed\w*|beat\w*|than|over|against|like|such as|us(?:e|es|ed|ing)|"
     r"based on|buil[dt]\w* on|train\w*|tun(?:e|es|ed|ing))\b[^.;]{0,60}$",
@@ -42,6 +57,8 @@ _USES = re.compile(
     r"\b(?:us(?:e|es|ing|ed)|appl(?:y|ies)|employ(?:s|ed)?|rel(?:y|ies) on|exploit(?:s|ed)?|"
     rf"(?:train|evaluat|test)ed on)\s+(?!(?:by|to|for|in|as|it|on)\b)(?P<thing>{_NOUNS})"
     r"(?=\s+(?:to|for|in|on|at|when|while|as|during|from|of|with|by|and|or|instead|inside)\b|[?.,;:]|$)|"
+    # "X's agent" is something that X has; "what's new" is not.
+    r"(?<!\bwhat)(?<!\bwho)(?<!\bhow)(?<!\bwhere)(?<!\bthat)(?<!\bit)(?<!\bhere)(?<!\bthere)(?<!\blet)"
     rf"['’]s\s+(?P<own>{_NOUNS})"
     rf"(?=\s+(?:{_AUX}|to|for|in|on|at|of|and|work\w*|pick\w*|help\w*|handl\w*|reduc\w*|improv\w*)\b|[?.,;:]|$)",
     re.I,
@@ -66,6 +83,7 @@ def find_gap(question: Question, evidence: Evidence, papers: Sequence[PaperEvide
     return (
         _not_proposed(question, papers)
         or _missing_names(question, papers)
+        or _another_s(question, papers)
         or _missing_attribute(question, evidence, papers)
     )
 
@@ -90,15 +108,21 @@ def _not_proposed(question: Question, papers: Sequence[PaperEvidence]) -> Gap | 
 
 def _brings(paper: PaperEvidence, name: str) -> bool:
     """Whether `name` is the paper's own: its title is about it, its code's address has it, or "we propose" it."""
-    plain = rf"(?<![\w-]){re.escape(name)}(?![\w-])"  # no part of "LoRA-XS"
+    plain = rf"(?<![\w-]){re.escape(name)}(?![\w-])"  # no part of "CATNAP-XS"
     if re.search(rf"\w\.\w+/\S{{0,200}}/{re.escape(name)}(?![\w-])", paper.paper.abstract, re.I):
         return True
     short = paper.paper.title.split(":")[0]
     if re.search(plain, short, re.I) and 2 * len(name.split()) >= len(short.split()):
         return True
-    found = re.compile(rf"{plain}(?!\s+(?-i:[A-Z][a-z]))", re.I)  # nor of "LoRA Silver Bullet"
-    before = (s.text[: match.start()] for s in paper.sentences for match in found.finditer(s.text))
-    return any(_OURS.search(text) and not _COMPARED.search(text) for text in before)
+    found = re.compile(rf"{plain}(?!\s+(?-i:[A-Z][a-z]))", re.I)  # nor of "CATNAP Deep Sleep"
+    return any(_is_own(s.text, *match.span()) for s in paper.sentences for match in found.finditer(s.text))
+
+
+def _is_own(sentence: str, start: int, end: int) -> bool:
+    """Whether a sentence brings what it names from `start` to `end`: "we propose Q", "Q is introduced"."""
+    before = sentence[:start]
+    clause = _OWN_CLAUSE.sub("", before, count=1)
+    return bool(_OURS.search(before) and not _COMPARED.search(clause)) or bool(_IS_PROPOSED.match(sentence, end))
 
 
 def _missing_names(question: Question, papers: Sequence[PaperEvidence]) -> Gap | None:
@@ -109,10 +133,22 @@ def _missing_names(question: Question, papers: Sequence[PaperEvidence]) -> Gap |
     if not missing:
         return None
     listed = " and ".join(f"“{name}”" for name in missing)
-    if len(missing) == len(named) or any(_is_subject(name, asked) for name in missing):
+    if any(_is_subject(name, asked) for name in missing):
         return Gap(f"None of the papers found mentions {listed}.", "missing_names", " ".join(missing), fatal=True)
     reason = f"The abstract of “{papers[0].paper.title}” does not mention {listed}."
     return Gap(reason, "missing_names", " ".join(missing))
+
+
+def _another_s(question: Question, papers: Sequence[PaperEvidence]) -> Gap | None:
+    """The name in "how does X do it" where the one paper found only compares itself with X."""
+    if question.kind != "how_why" or len(papers) > 1 or question.subject:
+        return None
+    asked = own_words(question)
+    for name in names(question.own):
+        if _is_subject(name, asked) and not _brings(papers[0], name) and not mentions(papers[0].paper.title, name):
+            reason = f"Papers here mention “{name}”, but none of those found says how it works."
+            return Gap(reason, "not_proposed", name, fatal=True)
+    return None
 
 
 def _is_subject(name: str, asked: str) -> bool:

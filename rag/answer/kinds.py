@@ -36,17 +36,21 @@ _SEVERAL = re.compile(
     r"\bboth (?:of (?:these|the|those)|frameworks|methods|papers|models|works|approaches)\b|"
     r"\bthe (?:one|work|paper|approach) (?:with|that|using|which|on|about|for)\b.{0,120}\b(?:the|that) (?:one|work|"
     r"paper|approach) (?:with|that|using|which|on|about|for)\b|"
-    rf"\bwhich {_WORKS}\b.{{0,80}}\bare about\b.{{0,80}}\band about\b",
+    rf"\bwhich {_WORKS}\b.{{0,80}}\bare about\b.{{0,80}}\band about\b|^\s*both\b|"
+    r"\bone (?:paper|work|study|method|approach)?\b[^?]{0,120}\b(?:another|[,;] one)\b|"
+    r"\band (?:how (?:do|does|did) |what (?:do|does|did) |for |that of )?the (?:[\w/-]+ ){0,4}(?:one|other)\b|"
+    r"\b(?:do|does|did) each(?: one| paper| work)?(?: \w+){1,3}\W*$",
     re.I,
 )
 _OWN_PARTS = re.compile(
-    r"\b(?:did|do|does) (?:it|they|the authors)\b|"
+    r"\b(?:which|what) (?:two|three)\b.*\b(?:did|do|does) (?:it|they|the authors)\b|"
     rf"\bof (?:its|the) (?:two|three)\b(?! (?:[\w-]+ ){{0,3}}{_WORKS})",
     re.I,
 )
 _ONE_PAPER = re.compile(r"\b(?:which|what|any)\s+(?:[\w-]+\s+){0,2}?paper\b", re.I)
 _APPROACHES = re.compile(
-    r"\b(?:which|what)\s+(?:[\w-]+ )?(?:approaches|methods|works|techniques|frameworks|models|surveys)\b", re.I
+    r"\b(?:which|what|name|list)\s+(?:[\w-]+ )?(?:approaches|methods|works|techniques|frameworks|models|surveys)\b",
+    re.I,
 )
 _CONTRAST = re.compile(
     r"\bboth\b|\bcompar\w+|\bdiffer\w*|\bversus\b|\bvs\b|\bagainst\b|\band\b|\bbetween\b|\bor\b", re.I

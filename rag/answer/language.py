@@ -21,6 +21,8 @@ CERTAIN = 0.9  # share that it needs where the question has none of its small wo
 RIVAL = 0.3  # English share that may be left when any one word is taken away
 FEW = 3  # ordinary words from which no single one decides
 MOST = 60  # words that are looked at
+LONGEST = 400  # characters that are looked at
+QUOTED_WITHIN = 2000  # characters in which quoted parts are looked for
 REMEMBERED = 3  # earlier questions that may tell the language of a short one
 SPOKEN = 0.2  # share from which a text may be called written in a language
 
@@ -49,7 +51,8 @@ _ENGLISH = frozenset(
 _OTHER = r"[\u0370-\u1fff\u2c00-\uffff]"  # letters of other scripts than Latin
 _SCRIPTS_MEET = re.compile(rf"(?<={_OTHER})(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?={_OTHER})")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|«[^»]*»|„[^“”]*[“”]")
-_NAME = re.compile(r"[\w./@+-]*(?:[A-Z]\w*[A-Z]|\w*\d|[a-z][A-Z])[\w./@+-]*")  # GPT-4, LLMs, DeBERTa, LLM-based
+_TOKEN = re.compile(r"[\w./@+-]+")
+_OF_A_NAME = re.compile(r"[A-Z]\w*[A-Z]|\d|[a-z][A-Z]")  # GPT-4, LLMs, DeBERTa, LLM-based
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
@@ -104,7 +107,8 @@ def _other_script(words: Sequence[str]) -> bool:
 
 def _ordinary(text: str) -> list[str]:
     """The first words of a text without names and quoted parts."""
-    words = _WORD.findall(_NAME.sub(" ", _QUOTED.sub(" ", spaced(text))))
+    unquoted = _QUOTED.sub(" ", spaced(text[:QUOTED_WITHIN]))[:LONGEST]
+    words = _WORD.findall(_TOKEN.sub(lambda token: " " if _OF_A_NAME.search(token[0]) else token[0], unquoted))
     return [word for word in words if len(word) > 1 or not word.isascii()][:MOST]  # "O(n)" is no Portuguese
 
 

@@ -26,7 +26,7 @@ _LINK = re.compile(r"(!?)\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
 _ADDRESS = re.compile(r"<?\b(?:https?://|www\.)[^\s<>()\[\]{}\"']+>?", re.IGNORECASE)
 # Elements that run or draw something, other tags, and chat templates' control tokens.
 _MARKUP = re.compile(
-    r"<(script|style|iframe|object|svg)\b.*?(?:</\1\s*>|$)|</?[A-Za-z][\w-]*(?:\s+[^<>]*=[^<>]*|\s*/?)>"
+    r"<(script|style|iframe|object|svg)\b.*?(?:</\1\s*>|$)|</?[A-Za-z][\w-]*(?:\s[^<>=]*=[^<>]*|\s*/?)>"
     r"|<\|[^|<>\n]*\|>|\[/?(?:INST|SYS)\]",
     re.IGNORECASE | re.DOTALL,
 )

@@ -14,9 +14,11 @@ from rapidfuzz import fuzz
 _WORD = re.compile(r"[A-Za-z0-9][\w@]*(?:[-.+][\w@]+)*\+*")
 # "CLIP-like", "BERT-quality": the name only serves as a comparison.
 _COMPARED = re.compile(
-    r"-(?:like|type|style|esque|quality|class|size[d]?|scale|level|based|era|ish|sized|family|inspired|only|free|aware)$",
+    r"-(?:like|type|style|esque|quality|class|size[d]?|scale|level|based|era|ish|sized|family|inspired|only|free|aware|"
+    r"(?-i:[a-z]+(?:ed|ing)))$",
     re.I,
 )
+_AMOUNT = re.compile(r"\d+(?:[.,]\d+)*(?:[kKMBTxX]|[kMG]B|ms|bit|px)")  # "under 6M weights"
 _ADJECTIVE = re.compile(r"^[A-Z][a-z]+-[a-z]+$")  # "Pareto-optimal" belongs to no name before it
 _GENERIC = {
     "ai",
@@ -32,6 +34,9 @@ _GENERIC = {
     "ok",
     "i",
     "id",
+    "api",
+    "apis",
+    "url",
     "vs",
     "tv",
     "nn",
@@ -42,6 +47,11 @@ _SIMILAR_ENOUGH = 88
 _IN_LINK = re.compile(r"[/.@_]$")
 _COMPOUND = re.compile(r"\b(auto|multi)(?=[a-z]{5})")  # "autoencoder" stands for two letters in VAE
 _STOPS = ".,;:!?()"
+# Words that no name consists of: one with a capital inside a question tells that it is in title case.
+_PLAIN = frozenset(
+    "do does did is are was were has have can could will would should how what which when where why with from into "
+    "between without paper papers use uses used using make makes help helps work works need needs".split()
+)
 _UNCOUNTED = frozenset(
     "a an and are as at be by for from in is it its on or our that the these this to we with".split()
 )
@@ -53,12 +63,19 @@ def names(text: str) -> tuple[str, ...]:
     capital that does not merely begin a sentence."""
     found: list[tuple[int, int]] = []
     # In a question that is all capitals they tell nothing.
-    told = text.lower() if text.isupper() and len(text.split()) > 2 and len(text.lower()) == len(text) else text
+    shouted = text.isupper() and len(text.split()) > 2 and len(text.lower()) == len(text)
+    told = text.lower() if shouted else text
+    titled = _is_title_case(text)
     for match in _WORD.finditer(text):
         word = match[0] if any(map(str.isdigit, match[0])) else told[match.start() : match.end()]
-        if _COMPARED.search(word) or word.lower() in _GENERIC | _MONTHS or re.fullmatch(r"[A-Z]{2}s?", word):
+        if (
+            _COMPARED.search(word)
+            or _AMOUNT.fullmatch(word)
+            or word.lower() in _GENERIC | _MONTHS
+            or re.fullmatch(r"[A-Z]{2}s?", word)
+        ):
             continue  # two letters ("RL", "KV") are spelled out in too many ways to be missed
-        if _is_name(word, _begins_sentence(text, match.start())):
+        if _is_name(word, titled or _begins_sentence(text, match.start())):
             if (
                 found
                 and text[found[-1][1] : match.start()] == " "
@@ -88,6 +105,14 @@ def _is_name(word: str, first: bool) -> bool:
     return part_caps or mixed or (word[0].isupper() and not first and len(letters) > 1)
 
 
+def _is_title_case(text: str) -> bool:
+    """Whether a text is written Like This, so that a capital at the beginning of a word tells nothing."""
+    words = [word for word in re.findall(r"[A-Za-z][\w-]*", text)[1:] if len(word) >= 4 or word.lower() in _PLAIN]
+    long = [word for word in words if len(word) >= 4]
+    plain = any(word[0].isupper() and word.lower() in _PLAIN for word in words)
+    return plain and len(long) >= 3 and 4 * sum(word[0].isupper() for word in long) > 3 * len(long)
+
+
 def _begins_sentence(text: str, start: int) -> bool:
     before = text[:start].rstrip(" \"'“‘(")
     return not before or before[-1] in ".?!:;\n"
@@ -98,7 +123,7 @@ def mentions(text: str, name: str) -> bool:
     acronym spelled out, or with a slip of spelling (never in its digits)."""
     text, name = _folded(text), _folded(name)
     found = _pattern(name).finditer(text)
-    if name.isalpha() and name.isupper():  # POINTS are no points, but may be lower-case in a link
+    if name.isalpha() and name.isupper():  # ROBOTS are no robots, but may be lower-case in a link
         found = (
             match
             for match in found
@@ -119,7 +144,8 @@ def _pattern(name: str) -> re.Pattern[str]:
     stem = name[:-1] if re.search(r"[A-Z0-9]s$", name) else name
     parts = re.findall(r"[A-Za-z]+?(?=v\d)|[A-Za-z]+|\d+(?:\.\d+)*|[^\W\d]+", stem)
     body = r"[\s\-_.@+]*".join(re.escape(part) for part in parts)
-    return re.compile(rf"(?<![A-Za-z0-9]){body}(?:s|es)?(?![A-Za-z0-9]|\.\d)", re.I)
+    digits = "0-9" if re.search(r"\d", stem) else ""  # "Llama" may be "LLaMA2", but "Llama 2" is not "Llama 23"
+    return re.compile(rf"(?<![A-Za-z0-9]){body}(?:s|es)?(?![A-Za-z{digits}]|\.\d)", re.I)
 
 
 def spelled_out(text: str, name: str) -> bool:

@@ -108,7 +108,7 @@ class Paperchat:
         return last.answer
 
     def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> Retrieval:
-        """The `k` best papers for a question, understood as `ask` would; raises as `stream` does."""
+        """The `k` best papers for a question, understood as `quotes` would; raises as `stream` does."""
         asked = self._understand(question, history, how_to_answer(self.settings, self._clock(), "quotes"), None)
         return self._use.retriever.search(asked.query, asked.filters, k)
 
@@ -130,10 +130,10 @@ class Paperchat:
             history,
             today=how.today,
             organisations=use.library.organisations(),
-            max_chars=limit,
+            max_chars=max(limit, len(text)),  # a translation may be longer than what was asked
             titles=use.title,
         )
-        if how.answerer == "openai" and history:
+        if how.answerer == "openai" and history and not how.routed:  # which would cost the speed of quotes
             written = condense(text, history, use.generator("openai"), cancelled=how.cancelled)
             asked = asked if written == text else rewritten(asked, written)
         asked = respelled(asked, use.speller, use.idf, use.embedder)
@@ -144,7 +144,8 @@ class Paperchat:
         found, evidence = self._look_up(asked)
         if (again := asked.in_context) and not stands_alone(asked, evidence):
             found_again, evidence_again = self._look_up(again)
-            if hopeless(again, evidence_again) is None and still_on_topic(again, evidence_again, evidence):
+            lost = hopeless(asked, evidence) is not None
+            if hopeless(again, evidence_again) is None and still_on_topic(again, evidence_again, evidence, lost=lost):
                 return again, found_again, evidence_again
         return asked, found, evidence
 

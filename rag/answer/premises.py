@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.answer.names import names
+from rag.answer.names import mentions, names
 from rag.answer.polarity import is_negated, negated
 from rag.terms import content_words
 
@@ -46,6 +46,25 @@ _FREE = re.compile(r"\b([a-z]+)[- ]free\b", re.I)  # "gradient-free"
 _VERB_NO = re.compile(r"\b(\w+)\s+no\b(?!\s+(?:doubt|matter))", re.I)  # "imposes no cost"
 _CHANGES = re.compile(r"\b(?:modif|updat|chang|alter|retrain|train|fine-?tun|replac|rewrit|adapt|touch)\w*", re.I)
 _WORDS = re.compile(r"[^\W_]+")
+_SCOPE_END = re.compile(
+    r"[,;:.](?!\d)|\b(?:with|by|using|via|through|from|while|and|but)\b|(?<!\bneed )(?<!\bhaving )\bto\b", re.I
+)
+_OTHER = (
+    r"(?:existing|previous|prior|earlier|conventional|traditional|standard|current|typical|other|others|most|many|some)"
+)
+# What such a sentence denies, it denies of other work.
+_OF_OTHERS = re.compile(
+    rf"^\W*(?:[\w-]+\W+){{0,6}}?{_OTHER}\b|\b(?:they|these|such) (?:\w+ )?(?:often|usually|typically)\b|"
+    r"^\W*(?:although|though|while|whereas|despite)\b",
+    re.I,
+)
+_CONTRAST = re.compile(
+    r"\b(?:unlike|in contrast to|as opposed to)\b[^,;]*(?:,\s*(?:which|that|who)\b[^,;]*)?[,;]|"
+    rf"\b(?:although|though|while|whereas|even if)\b[^,;]*\b{_OTHER}\b[^,;]*[,;]|"
+    rf",\s*(?:while|whereas|although|though)\b[^,;]*\b{_OTHER}\b[^,;]*",
+    re.I,
+)
+_OWN = re.compile(r"\b(?:we|our|ours|this (?:paper|work|method|approach|model)|the proposed)\b|^\W*(?:it|this)\b", re.I)
 _SCOPE = 6  # words after such a cue
 DENIED = 0.6  # share of a claim's words that one sentence must deny
 
@@ -64,16 +83,25 @@ def denied(question: str, sentences: Sequence[str], weights: Mapping[str, float]
 
     `weights` say how telling a term of the question is.
     """
+    named = names(question)
+    own = [_CONTRAST.sub(" ", sentence) if _is_own(sentence, named) else "" for sentence in sentences]
     for start, end in _claims(question):
         claim = question[start:end]
         words = _telling(question, start, start + len(_BY_SOMEONE.sub("", claim)))
         total = sum(weights.get(term, 1.0) for _, _, term in words)
-        for position, sentence in enumerate(sentences if words else ()):
+        for position, sentence in enumerate(own if words else ()):
             under = _denied_terms(sentence, changes=bool(_CHANGES.search(claim)))
             found = [term for _, _, term in words if term in under]
             if words[-1][2] in under and sum(weights.get(term, 1.0) for term in found) >= DENIED * total:
                 return Denial(claim.strip(), position, bool(_WHETHER.match(question)))
     return None
+
+
+def _is_own(sentence: str, named: Sequence[str]) -> bool:
+    """Whether a sentence speaks of the paper's work, and not only of what others do."""
+    if not _OF_OTHERS.search(sentence):
+        return True
+    return bool(_OWN.search(sentence)) or any(mentions(sentence, name) for name in named)
 
 
 def _claims(question: str) -> list[tuple[int, int]]:
@@ -123,7 +151,7 @@ def _scopes(cue: re.Pattern[str], text: str) -> list[tuple[int, int]]:
     """From each cue to the end of the words that it governs."""
     found = []
     for match in cue.finditer(text):
-        stop = re.compile(r"[,;:.](?!\d)|\bwith\b|\bby\b").search(text, match.end())
+        stop = _SCOPE_END.search(text, match.end())
         words = list(_WORDS.finditer(text, match.end(), stop.start() if stop else len(text)))[:_SCOPE]
         found.append((match.start(), words[-1].end() if words else match.end()))
     return found

@@ -41,7 +41,7 @@ _COMMANDS = re.compile(
     rf"how many|number|count|which|what|were|was|published|released|listed|appeared|{PAPERS}|latest|newest|"
     rf"most recent|recent|oldest|earliest|"
     rf"new|about|on|with|by|from|that|these|those|here|and|can|tell|know|did|come|came|out|exist|contain|contains|has|it|i|see|we|got|titles?|"
-    rf"organi[sz]ation|company|authors?|more|than|anything|something)\b|[^\w\s-]",
+    rf"dates?|dated|organi[sz]ation|company|authors?|more|than|anything|something)\b|[^\w\s-]",
     re.I,
 )
 

@@ -20,6 +20,7 @@ from rag.terms import terms
 SHOWN = 10  # papers in an answer that lists papers
 COUNTED = 5  # papers shown beside a count
 IDENTIFIED = 0.62  # coverage of the words that name a paper from which it counts as found
+AS_WELL = 0.1  # coverage of these words by which a paper may be behind the best and yet be meant, where it ranks first
 # Notes of sentences that no passage has to support.
 FROM_RECORD, FROM_COUNT = "from the listing's record", "counted in the library's records"
 _MENTION_POOL = 5000
@@ -29,7 +30,7 @@ _RECORD_WORDS = frozenset(
         "publish published publication release released date day month year author authors listing list number "
         "organisation organization "
         "company lab group team institution institute come out appear appeared old recent exact exactly many "
-        "titled entitled behind"
+        "titled entitled behind people signed person paper"
     ).split()
     for term in terms(word)
 )
@@ -97,8 +98,10 @@ def _lead(question: Question, evidence: Evidence) -> PaperEvidence | None:
         referred = [paper for paper in evidence.papers if paper.paper.title == question.subject]
         if referred:
             return referred[0]
-    lead = max(evidence.papers, key=lambda paper: (_identifies(question, evidence, paper), -paper.ranked.rank))
-    return lead if _identifies(question, evidence, lead) >= IDENTIFIED else None
+    found = {id(paper): _identifies(question, evidence, paper) for paper in evidence.papers}
+    best = max(found.values())
+    lead = next(paper for paper in evidence.papers if found[id(paper)] >= best - AS_WELL)  # the first in rank order
+    return lead if found[id(lead)] >= IDENTIFIED else None
 
 
 def _published(paper: Paper) -> str | None:

@@ -48,7 +48,7 @@ _ONE = re.compile(r"\bthe\s+[\w.-]+\s+one\b(?!\s+(?:of|in|on|for|by|from|about|w
 _ORDINAL = re.compile(
     r"\bthe\s+(?:(?P<other>other)\s+(?:one|paper|method|model)\b|(?P<place>first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th)\s+"
     r"(?:one|paper|method|model|study|work|approach)|(?P<pair>former|latter)(?:\s+(?:one|paper|method|model))?)\b"
-    r"|(?:\b(?:number|paper|no\.)\s*|#)(?P<number>[1-9])\b|\[(?P<marker>\d)\]",
+    r"|(?:\b(?:number|paper|no\.)\s*|#)(?P<number>[1-9])\b|\[(?P<marker>[1-9]\d?)\]",
     _FLAGS,
 )
 _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "former": 0, "latter": -1}

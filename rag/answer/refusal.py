@@ -29,6 +29,8 @@ from rag.terms import terms
 # Calibrated on the development questions (`make eval-dev`), read by nothing else.
 RELEVANCE_FLOOR = 0.74  # of coverage of the question's words + COSINE_SHARE * cosine, best paper
 NAMED_FLOOR = 0.65  # the same where a good paper mentions a name that the question names
+SUBJECT_FLOOR = 0.45  # the same where a follow-up refers to a paper
+FEW_WORDS, WORDY, MOST_WORDS = 6, 0.05, 4  # telling words; what each further one takes off the floor; how many do
 ALONE = 0.90  # from which a question is not taken for a follow-up
 COSINE_SHARE = 0.5
 NEAREST = 3  # papers that a refusal names
@@ -65,9 +67,19 @@ def hopeless(question: Question, evidence: Evidence) -> Draft | None:
         return refusal(
             "The question names nothing that could be searched for: ask about a paper, a method or a result."
         )
-    if signals["relevance"] < (NAMED_FLOOR if signals["named"] else RELEVANCE_FLOOR):
+    if signals["relevance"] < _floor(question, evidence, bool(signals["named"])):
         return refusal("No paper in the library covers what the question asks about.", nearest, signals)
     return None
+
+
+def _floor(question: Question, evidence: Evidence, named: bool) -> float:
+    """The relevance below which nothing answers. A long question is put in words of its own, few of which the right
+    paper has, and what is off topic is asked in few; a follow-up has its paper already."""
+    if question.subject and not question.elsewhere:
+        return SUBJECT_FLOOR
+    if named:
+        return NAMED_FLOOR
+    return RELEVANCE_FLOOR - WORDY * min(max(0, len(evidence.words) - FEW_WORDS), MOST_WORDS)
 
 
 def stands_alone(question: Question, evidence: Evidence) -> bool:
@@ -160,12 +172,13 @@ def _nearest(gap: Gap, question: Question, evidence: Evidence, choices: Sequence
     best = max(choices, key=lambda choice: _said(choice, rest, evidence))
     if _said(best, rest, evidence) >= max(USEFUL * total, TELLING):
         return best
-    for side in facets(own_words(question), evidence.words):
+    sides = facets(own_words(question), evidence.words)
+    for side in sides:
         if not {evidence.words[i].term for i in side} & set(terms(gap.words)):
             best = max(choices, key=lambda choice: _said(choice, side, evidence))
             if _said(best, side, evidence) >= max(CLAUSE * sum(evidence.words[i].weight for i in side), TELLING):
                 return best
-    return None
+    return choices[0] if len(sides) > 1 else None  # the other side of the question may be answered
 
 
 def _said(choice: Choice, words: Sequence[int], evidence: Evidence) -> float:

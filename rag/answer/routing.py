@@ -24,6 +24,7 @@ from rag.errors import EndpointError, ModelError
 from rag.models.interfaces import Generator as TextGenerator
 from rag.models.tokens import count_tokens
 from rag.papers import Passage
+from rag.settings import Style
 
 PHRASE_TOKENS = 120
 CONTEXT_TOKENS = 2000  # far more than the few sentences of an answer need
@@ -38,11 +39,13 @@ class Route:
     why: str
 
 
-def route(question: Question, verdict: Verdict, probability: float) -> Route:
+def route(question: Question, verdict: Verdict, probability: float, style: Style = "standard") -> Route:
     """Quotes for a factual question that they answer with high confidence; a model for everything else.
 
-    `probability` is the confidence of the quotes, in [0, 1].
+    `probability` is the confidence of the quotes, in [0, 1]. Other words, or more of them, only a model has.
     """
+    if style in ("plain", "detailed"):
+        return Route("model", "The style asks for more than quotes.")
     if question.kind not in FACTUAL:
         return Route("model", "The question asks for more than a single fact.")
     if verdict.outcome != "answered":

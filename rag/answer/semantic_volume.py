@@ -11,17 +11,18 @@ import math
 import re
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
 from rag.answer.plaintext import ThinkFilter
 from rag.errors import EndpointError, ModelError
-from rag.models.interfaces import Embedder, Generator, Message, Vector
+from rag.models.interfaces import Embedder, Generator, Message, Vector, close_stream
 
 log = logging.getLogger(__name__)
 
 JITTER = 1e-3
+POLL_S = 0.05  # between two looks at whether somebody has pressed Stop
 _CITED = re.compile(r"\s*\[[^\[\]]*\]")
 
 
@@ -55,24 +56,45 @@ def sample_answers(
 ) -> list[str]:
     """`n` answers at temperature 1 with seeds 1 to n, asked for together; citations and thinking left out.
 
-    Once `cancelled` is set they end where they are.
+    Once `cancelled` is set they end where they are; so they do when one fails, or on Ctrl-C.
 
     Raises:
         EndpointError, ModelError: one of the requests failed.
     """
 
+    stop = threading.Event()  # an own one: the caller's would say that the person has pressed Stop
+
     def sample(seed: int) -> str:
-        pieces = generator.stream(messages, max_tokens=max_tokens, cancelled=cancelled, temperature=1.0, seed=seed)
+        pieces = generator.stream(messages, max_tokens=max_tokens, cancelled=stop, temperature=1.0, seed=seed)
         thinking, text = ThinkFilter(), ""
-        for piece in pieces:
-            more, forget = thinking.feed(piece.text)
-            text = more if forget else text + more
+        try:
+            for piece in pieces:
+                more, forget = thinking.feed(piece.text)
+                text = more if forget else text + more
+        finally:
+            close_stream(pieces)
         return " ".join(_CITED.sub("", text + thinking.finish()).split())
 
     if n < 1:
         return []
     with ThreadPoolExecutor(n, thread_name_prefix="paperchat-sample") as pool:
-        return list(pool.map(sample, range(1, n + 1)))
+        futures = [pool.submit(sample, seed) for seed in range(1, n + 1)]
+        try:
+            _wait(futures, stop, cancelled)
+            return [future.result() for future in futures]
+        finally:
+            stop.set()
+
+
+def _wait(futures: Sequence[Future[str]], stop: threading.Event, cancelled: threading.Event | None) -> None:
+    """Until all are done, or the first fails, whose error comes through; `cancelled` is passed on to `stop`."""
+    pending: set[Future[str]] = set(futures)
+    while pending:
+        if cancelled and cancelled.is_set():
+            stop.set()
+        done, pending = wait(futures, POLL_S, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
 
 
 def agreement(answers: Sequence[str], embedder: Embedder) -> dict[str, float]:

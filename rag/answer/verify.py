@@ -18,12 +18,27 @@ ABSENCE = "says what the papers do not say"
 EMPTY = "claims nothing"
 ITSELF = "speaks of the model, not of the papers"
 
+_SAY = (
+    "say state stated mention mentioned specify specified give given report reported provide provided include contain "
+    "disclose name discuss describe answer"
+).split()
+_SOURCES = "passage passages paper papers abstract abstracts text texts source sources context author authors".split()
 _ABSENCE = re.compile(
-    r"\b(?:passages?|papers?|abstracts?|texts?|sources?|context|authors?|it|they|which)\b[^.]{0,60}?"
-    r"\b(?:do|does|did|is|are)(?: not|n['’]t)\b[^.]{0,30}?"
-    r"\b(?:say|state|stated|mention|mentioned|specify|specified|give|given|report|reported|provide|provided|include"
-    r"|contain|disclose|name|discuss|describe|answer)\b",
+    rf"\b(?:{'|'.join(_SOURCES)})\b[^.]{{0,60}}?\b(?:do|does|did|is|are)(?: not|n['’]t)\b[^.]{{0,30}}?"
+    rf"\b(?:{'|'.join(_SAY)})\b",
     re.IGNORECASE,
+)
+# What such a sentence may hold beside the question's own words; anything more is a claim about the world.
+_OF_ABSENCE = frozenset(
+    term
+    for word in (
+        *_SAY,
+        *_SOURCES,
+        *"question information detail details evidence value number figure exact specific specifically explicit "
+        "explicitly direct directly enough sufficient clear clearly however unfortunately available retrieved "
+        "shown listed following don doesn didn isn aren".split(),  # "don't" is cut in two
+    )
+    for term in terms(word)
 )
 # "BM25", "GPT-4", "ImageNet-1K": a digit inside a name is no quantity, yet as easily wrong as one.
 _NUMBERED_NAME = re.compile(r"\b[^\W\d_][\w-]*\d(?:[\w.-]*\w)?")
@@ -40,7 +55,7 @@ class Checked:
     """A sentence after the check.
 
     `change` is what happened to its citations, for counting; a `neutral` one says what the papers
-    lack, which no passage could support.
+    lack, or only yes or no in other words, which no passage could support.
     """
 
     text: str
@@ -81,7 +96,8 @@ class Verifier:
         if (stranger := self._stranger(taken)) is not None:
             return Checked(taken.text, taken.claim, (), 0.0, False, stranger)
         if not content_words(taken.claim):
-            return Checked(taken.text, taken.claim, (), 1.0, True, EMPTY)
+            # "No, it does not." answers without a source; a bare "No." only opens what follows.
+            return Checked(taken.text, taken.claim, (), 1.0, True, EMPTY, neutral=bool(taken.claim))
         own = self._by_its_own(taken)
         if own.quotes and (other := self._better(taken, own)) is None:
             cited = {quote.paper.paper_id for quote in own.quotes}
@@ -93,7 +109,7 @@ class Verifier:
             done = "moved" if taken.ids else "added"
             change = f"citations_{done}"
             return Checked(taken.text, taken.claim, found.quotes, found.score, True, f"citation {done}", change)
-        if _ABSENCE.search(taken.claim) and not re.search(r"\d", taken.claim):
+        if self._says_only_what_is_absent(taken.claim):
             return Checked(taken.text, taken.claim, (), own.score, True, ABSENCE, neutral=True)
         return Checked(taken.text, taken.claim, (), own.score, False, own.note or UNSUPPORTED)
 
@@ -101,6 +117,11 @@ class Verifier:
         """The passage sentence nearest to the claim; None when none is near, or it does not bear on the question."""
         quote = self._attribution.nearest(taken.claim)
         return quote if quote is not None and quote.support >= NEAR and self._bears_on_question(quote) else None
+
+    def _says_only_what_is_absent(self, claim: str) -> bool:
+        """Whether a claim says that the papers lack what was asked for, and nothing else."""
+        words = {term for _, _, term in content_words(claim)}
+        return _ABSENCE.search(claim) is not None and words <= self._asked | _OF_ABSENCE
 
     def _bears_on_question(self, quote: Quote) -> bool:
         return not self._asked.isdisjoint(terms(quote.text))

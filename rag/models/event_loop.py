@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+_STARTING = threading.Lock()  # two threads may miss an empty cache together
 POLL_S = 0.05  # between two looks at whether somebody has pressed Stop
 
 
@@ -39,7 +40,9 @@ def blocking(source: AsyncGenerator[T, None], cancelled: threading.Event | None 
             step = asyncio.run_coroutine_threadsafe(_next(source), loop)
             while not step.done() and not (cancelled and cancelled.is_set()):
                 wait([step], POLL_S)
-            if not step.done() or isinstance(item := step.result(), _End):
+            if cancelled and cancelled.is_set():
+                return
+            if isinstance(item := step.result(), _End):
                 return
             yield item
     finally:
@@ -53,9 +56,14 @@ async def _next(source: AsyncGenerator[T, None]) -> T | _End:
     return await anext(source, _END)
 
 
-@lru_cache(maxsize=1)
 def _loop() -> asyncio.AbstractEventLoop:
-    """The loop of this process, in a thread that ends with it."""
+    """The loop of this process, in a thread that ends with it; the same one for threads that ask at once."""
+    with _STARTING:
+        return _started_loop()
+
+
+@lru_cache(maxsize=1)
+def _started_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="paperchat-event-loop", daemon=True).start()
     return loop

@@ -154,6 +154,7 @@ class OpenAIGenerator:
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
+        """Made once: only coroutines of the one event loop ask for it, and nothing here waits."""
         import httpx
         import openai
 
