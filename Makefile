@@ -36,6 +36,7 @@ eval-dev: $(INSTALLED) ## Ask the bundled questions and measure the answers: the
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
 	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes
 	$(VENV)/bin/paperchat eval run --questions more --answerer quotes
+	$(VENV)/bin/paperchat eval run --questions fresh --answerer quotes
 
 baseline: $(INSTALLED) ## Take the answers of now as what the gate holds later changes against
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
@@ -50,7 +51,8 @@ calibrate: $(INSTALLED) ## Fit the confidence to the bundled questions; its numb
 	runs="$$(mktemp -d)"
 	$(VENV)/bin/paperchat eval run --questions dev --answerer quotes --out "$$runs/dev" >/dev/null
 	$(VENV)/bin/paperchat eval run --questions more --answerer quotes --out "$$runs/more" >/dev/null
-	$(PYTHON) -m eval.trust.calibrate "$$runs/dev" "$$runs/more"
+	$(VENV)/bin/paperchat eval run --questions fresh --answerer quotes --out "$$runs/fresh" >/dev/null
+	$(PYTHON) -m eval.trust.calibrate "$$runs/dev" "$$runs/more" "$$runs/fresh"
 
 bench-answers: $(INSTALLED) ## Measure every answerer on the bundled questions: bench/answers.json and .md (a quarter of an hour)
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"

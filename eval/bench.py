@@ -23,7 +23,12 @@ from rag.answer.pipeline import Paperchat
 from rag.files import write_whole
 from rag.settings import AnswererName, Settings, load_settings
 
-RUNS: tuple[tuple[str, AnswererName], ...] = (("dev", "quotes"), ("more", "quotes"), ("dev", "local"))
+RUNS: tuple[tuple[str, AnswererName], ...] = (
+    ("dev", "quotes"),
+    ("more", "quotes"),
+    ("fresh", "quotes"),
+    ("dev", "local"),
+)
 SHARES = {
     "right": "right: every must-include",
     "over_refusal": "answerable, refused",

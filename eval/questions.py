@@ -20,7 +20,7 @@ from rag.errors import SourceError
 from rag.papers import normalised_title
 
 _DATA = Path(__file__).parent / "data"
-BUNDLED = {name: _DATA / f"questions_{name}.jsonl" for name in ("dev", "more", "followups")}
+BUNDLED = {name: _DATA / f"questions_{name}.jsonl" for name in ("dev", "more", "fresh", "followups")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ Page = Annotated[Path | None, typer.Option("--out", help="Write the HTML page th
 
 @app.command()
 def run(
-    questions: Annotated[str, typer.Option(help="dev, more, followups, or a path to JSONL, ragas or BEIR.")] = "dev",
+    questions: Annotated[str, typer.Option(help="dev, more, fresh, followups, or a path.")] = "dev",
     answerer: Answerer = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: a new one below PAPERCHAT_HOME.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,

@@ -39,8 +39,8 @@ _CHANGED = (
     r"(?:\s+(?:score|rate|factor|improvement|gain|increase|reduction|decrease|drop|loss|boost|saving|advantage)s?)?"
 )
 _SIZES = (
-    r"size|rate|length|width|depth|height|dimension(?:ality)?|resolution|threshold|temperature|coefficient|"
-    r"capacity"
+    r"size|rate|length|width|(?<!\bat what )depth|height|dimension(?:ality)?|resolution|threshold|temperature|"
+    r"coefficient|capacity"
 )
 _VERB = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|should|must|may|might)\b"
 _MEASURE = re.compile(

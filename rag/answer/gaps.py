@@ -52,6 +52,10 @@ _COMPARED = re.compile(
     r"based on|buil[dt]\w* on|train\w*|tun(?:e|es|ed|ing))\b[^.;]{0,60}$",
     re.I,
 )
+_PROPOSES = re.compile(
+    r"\b(?:propos|introduc|present|invent|develop|call|term|nam|dubb|describ)\w*\b[^.;]{0,80}$", re.I
+)
+_SHARE = re.compile(r"\b(?:percent\w*|share|fraction|ratio|factor)\b", re.I)  # any number may be one
 _NOUNS = r"(?:[\w-]+\s+){0,3}?[\w-]+?"
 _USES = re.compile(
     r"\b(?:us(?:e|es|ing|ed)|appl(?:y|ies)|employ(?:s|ed)?|rel(?:y|ies) on|exploit(?:s|ed)?|"
@@ -100,14 +104,15 @@ def _not_proposed(question: Question, papers: Sequence[PaperEvidence]) -> Gap | 
     asked = own_words(question)
     for name in names(question.own):
         wanted = re.search(rf"{_PROPOSING}.{{0,60}}{re.escape(name)}", asked, re.I)
-        if wanted and not any(_brings(paper, name) for paper in papers):
+        if wanted and not any(_brings(paper, name, _PROPOSES) for paper in papers):
             reason = f"Papers here mention “{name}”, but none of those found proposes it."
             return Gap(reason, "not_proposed", name, fatal=True)
     return None
 
 
-def _brings(paper: PaperEvidence, name: str) -> bool:
-    """Whether `name` is the paper's own: its title is about it, its code's address has it, or "we propose" it."""
+def _brings(paper: PaperEvidence, name: str, says: re.Pattern[str] = _OURS) -> bool:
+    """Whether `name` is the paper's own: its title is about it, its code's address has it, or a sentence `says` so
+    before it ("we propose")."""
     plain = rf"(?<![\w-]){re.escape(name)}(?![\w-])"  # no part of "CATNAP-XS"
     if re.search(rf"\w\.\w+/\S{{0,200}}/{re.escape(name)}(?![\w-])", paper.paper.abstract, re.I):
         return True
@@ -115,21 +120,25 @@ def _brings(paper: PaperEvidence, name: str) -> bool:
     if re.search(plain, short, re.I) and 2 * len(name.split()) >= len(short.split()):
         return True
     found = re.compile(rf"{plain}(?!\s+(?-i:[A-Z][a-z]))", re.I)  # nor of "CATNAP Deep Sleep"
-    return any(_is_own(s.text, *match.span()) for s in paper.sentences for match in found.finditer(s.text))
+    return any(_is_own(s.text, *match.span(), says) for s in paper.sentences for match in found.finditer(s.text))
 
 
-def _is_own(sentence: str, start: int, end: int) -> bool:
+def _is_own(sentence: str, start: int, end: int, says: re.Pattern[str]) -> bool:
     """Whether a sentence brings what it names from `start` to `end`: "we propose Q", "Q is introduced"."""
     before = sentence[:start]
     clause = _OWN_CLAUSE.sub("", before, count=1)
-    return bool(_OURS.search(before) and not _COMPARED.search(clause)) or bool(_IS_PROPOSED.match(sentence, end))
+    return bool(says.search(before) and not _COMPARED.search(clause)) or bool(_IS_PROPOSED.match(sentence, end))
 
 
 def _missing_names(question: Question, papers: Sequence[PaperEvidence]) -> Gap | None:
     """Names that no paper mentions: fatal when the thing asked about is unknown, not when a circumstance is."""
     asked = own_words(question)
-    named = names(question.own)
-    missing = [name for name in named if not any(mentions(paper.text, name) for paper in papers)]
+    own = question.subject or ""  # what a follow-up stands for is known, though another paper is asked for
+    missing = [
+        name
+        for name in names(question.own)
+        if not mentions(own, name) and not any(mentions(paper.text, name) for paper in papers)
+    ]
     if not missing:
         return None
     listed = " and ".join(f"“{name}”" for name in missing)
@@ -200,7 +209,7 @@ def _states(amount: Amount, sentence: str, asked: str, matches: Mapping[str, flo
     """
     if not states_number(sentence, asked):
         return False
-    if amount.kind == "amount":
+    if amount.kind == "amount" or _SHARE.search(amount.words):
         return True
     if amount.kind == "count":
         *_, head = matches or ("",)

@@ -65,6 +65,7 @@ _CONTRAST = re.compile(
     re.I,
 )
 _OWN = re.compile(r"\b(?:we|our|ours|this (?:paper|work|method|approach|model)|the proposed)\b|^\W*(?:it|this)\b", re.I)
+_STAGES = frozenset("stage stages step steps phase phases process procedure procedures".split())  # say nothing
 _SCOPE = 6  # words after such a cue
 DENIED = 0.6  # share of a claim's words that one sentence must deny
 
@@ -132,6 +133,7 @@ def _telling(question: str, start: int, end: int) -> list[tuple[int, int, str]]:
         (first, last, term)
         for first, last, term in content_words(question)
         if start <= first < end
+        and question[first:last].lower() not in _STAGES
         and not any(a <= first < b for a, b in spans)
         and not is_negated(own, first, last)
         and not _CHANGES.fullmatch(question[first:last])
