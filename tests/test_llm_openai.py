@@ -262,12 +262,13 @@ def test_after_a_stop_the_next_question_is_answered() -> None:
 def test_many_questions_at_once_share_one_thread() -> None:
     with endpoint(answer("Yes.", pause=0.02)) as stub:
         model = generator(stub.url)
+        before = {thread for thread in threading.enumerate() if thread.name == "paperchat-event-loop"}
         listeners = [Listener(model) for _ in range(8)]
-        loops = [thread for thread in threading.enumerate() if thread.name == "paperchat-event-loop"]
+        loops = {thread for thread in threading.enumerate() if thread.name == "paperchat-event-loop"}
         for listener in listeners:
             listener.thread.join(10)
         assert [text_of(listener.pieces) for listener in listeners] == ["Yes."] * 8
-    assert len(loops) == 1
+    assert len(loops - before) <= 1
 
 
 def test_429_is_asked_again_after_the_time_it_names() -> None:
