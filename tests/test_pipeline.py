@@ -274,6 +274,25 @@ class TestModels:
         chat.close()
 
     @pytest.mark.parametrize(
+        ("text", "outcome"),
+        [
+            ("What learning rate was used to train DeBERTa, and how many layers does the large one have?", "partial"),
+            ("Why does the Semantic Volume method need white-box access to the LLM's weights?", "corrected"),
+        ],
+    )
+    def test_what_is_missing_or_denied_is_told_without_a_model(
+        self, engine: Paperchat, text: str, outcome: str
+    ) -> None:
+        generator = ScriptedGenerator([])
+        chat = modelled(engine, generator)
+        for answerer in ("openai", "local"):
+            answer = last_answer(list(chat.stream(text, answerer=answerer)))  # type: ignore[arg-type]
+            check_answer(answer)
+            assert (answer.outcome, answer.model) == (outcome, None)
+        assert generator.calls == []
+        chat.close()
+
+    @pytest.mark.parametrize(
         "output", ["The papers do not answer this question.", "I cannot answer this from the papers."]
     )
     def test_a_model_that_finds_no_answer_is_believed(self, engine: Paperchat, output: str) -> None:

@@ -87,6 +87,16 @@ def test_a_style_changes_how_much_is_quoted_and_how_it_is_set() -> None:
     assert styled("plain") == styled("standard"), "quotes are never reworded"
 
 
+def test_where_a_number_is_asked_for_a_sentence_that_states_one_is_quoted() -> None:
+    corpus = Paper("p", "Cats", "Cats sleep in a corpus. The corpus of sleep is large. They read 312 GB. Nothing.")
+    each = [[1.0, 1.0], [0.9, 1.0], [0.0, 0.0], [0.0, 0.0]]
+    found = evidence(words(("sleep", 1.0), ("corpus", 1.0)), paper_evidence(corpus, each))
+    asked = question("how large is the sleep corpus?")
+    assert next(c.sentence.text for c in select(asked, found, found.papers)) == "They read 312 GB."
+    other = question("which corpus is on sleep?")
+    assert "312" not in " ".join(c.sentence.text for c in select(other, found, found.papers))
+
+
 def test_filters_keep_other_papers_out(engine: Paperchat) -> None:
     answer = engine.ask("Which 2023 papers are about hallucination?")
     check_answer(answer)

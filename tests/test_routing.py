@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answer.alignment import idf_of
-from rag.answer.answer import Citation, Outcome, Sentence, TextDelta
+from rag.answer.answer import Citation, Sentence, TextDelta
 from rag.answer.confidence import FACTUAL, HIGH
 from rag.answer.draft import Draft
 from rag.answer.grounding import Grounder
-from rag.answer.refusal import Verdict
 from rag.answer.routing import LEAD_IN, phrase, route
 from rag.errors import EndpointBusyError, EndpointError, ModelError
 from rag.models.embedder import load_embedder
@@ -26,7 +25,6 @@ from rag.papers import Paper
 from rag.settings import Settings
 
 TODAY = date(2026, 11, 21)
-ANSWERED = Verdict("answered", "")
 ASKED = "How much smaller does TILDEv2 make the index?"
 SIZE = "TILDEv2 reduces the index size by 99% compared to TILDE."
 SPEED = "It runs on a CPU in 3 ms."
@@ -94,23 +92,18 @@ def phrased(output: Output, grounder: Grounder, quoted: Draft = QUOTED, **option
     ],
 )
 def test_sure_quotes_answer_facts_and_a_model_everything_else(asked: str, kind: str) -> None:
-    found = route(question(asked), ANSWERED, 0.95)
+    found = route(question(asked), 0.95)
     assert found.kind == kind
     assert found.why.endswith(".")
 
 
-@pytest.mark.parametrize("outcome", ["partial", "corrected"])
-def test_an_answer_in_part_goes_to_the_model(outcome: Outcome) -> None:
-    assert route(question(ASKED), Verdict(outcome, "Because."), 0.95).kind == "model"
-
-
 @given(st.floats(0, 1))
 def test_only_high_confidence_is_enough(probability: float) -> None:
-    assert (route(question(ASKED), ANSWERED, probability).kind == "quotes") == (probability >= HIGH)
+    assert (route(question(ASKED), probability).kind == "quotes") == (probability >= HIGH)
 
 
 def test_every_factual_kind_is_named_in_the_reason() -> None:
-    reasons = {route(question(asked), ANSWERED, 1.0).why for asked in (ASKED, "What is TILDEv2?", "Is it fast?")}
+    reasons = {route(question(asked), 1.0).why for asked in (ASKED, "What is TILDEv2?", "Is it fast?")}
     assert reasons == {
         f"The question asks for {FACTUAL[kind]}, and the quotes state it."
         for kind in ("number", "definition", "yes_no")

@@ -133,7 +133,7 @@ _SHELL = frozenset(
     "units".split()
 )
 _THING = re.compile(
-    r"\b(?:what|which)\s+(?P<thing>(?:[\w-]+\s+){0,3}?(?P<head>[\w-]+))(?=\s+(?:do|does|did|is|are|was|were|has|have|had|can|"
+    r"\b(?:what|which)\s+(?P<thing>(?:[\w-]+\s+){0,3}?[\w-]+)(?=\s+(?:do|does|did|is|are|was|were|has|have|had|can|"
     r"could|will|would|should|must|may)\b)",
     re.I,
 )

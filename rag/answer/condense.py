@@ -10,11 +10,10 @@ from rag.answer.answer import Turn
 from rag.answer.context import unescape
 from rag.answer.history import recent
 from rag.answer.names import mentions, names
-from rag.answer.plaintext import ThinkFilter
+from rag.answer.plaintext import whole_text
 from rag.answer.prompts import condense_messages
 from rag.errors import EndpointError, ModelError
 from rag.models.interfaces import Generator as TextGenerator
-from rag.models.interfaces import close_stream
 from rag.terms import NUMBER, terms
 
 LONGEST = 300
@@ -44,7 +43,8 @@ def condense(
     if not turns:
         return question
     try:
-        written = _whole(generator, question, turns, cancelled)
+        messages = condense_messages(question, turns)
+        written = whole_text(generator.stream(messages, max_tokens=MAX_TOKENS, cancelled=cancelled))
     except (EndpointError, ModelError):
         return question
     lines = [line for line in unescape(written).strip().splitlines() if line.strip()]
@@ -52,18 +52,6 @@ def condense(
         return question
     rewritten = _PREFIX.sub("", lines[0].strip(_QUOTES)).strip(_QUOTES)
     return rewritten if _is_sound(rewritten, question, turns) else question
-
-
-def _whole(generator: TextGenerator, question: str, turns: Sequence[Turn], cancelled: threading.Event | None) -> str:
-    thinking, text = ThinkFilter(), ""
-    pieces = generator.stream(condense_messages(question, turns), max_tokens=MAX_TOKENS, cancelled=cancelled)
-    try:
-        for piece in pieces:
-            more, forget = thinking.feed(piece.text)
-            text = more if forget else text + more
-    finally:
-        close_stream(pieces)
-    return text + thinking.finish()
 
 
 def _is_sound(rewritten: str, question: str, turns: Sequence[Turn]) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rag.chunking import sentences
+from rag.models.interfaces import Piece, close_stream
 
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)\s*>", re.IGNORECASE)
 _TAG_BEGUN = re.compile(r"<[/a-z\s]{0,14}$", re.IGNORECASE)
@@ -61,6 +63,18 @@ class ThinkFilter:
         """What was held back in case that it became a tag."""
         held, self._held = self._held, ""
         return "" if self.thinking else held
+
+
+def whole_text(pieces: Iterator[Piece]) -> str:
+    """All that a model writes, thinking left out; the stream is closed whatever happens."""
+    thinking, text = ThinkFilter(), ""
+    try:
+        for piece in pieces:
+            more, forget = thinking.feed(piece.text)
+            text = more if forget else text + more
+    finally:
+        close_stream(pieces)
+    return text + thinking.finish()
 
 
 @dataclass(frozen=True, slots=True)

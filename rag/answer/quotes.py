@@ -12,7 +12,7 @@ from rag.answer.names import mentions, names
 from rag.answer.question import Question
 from rag.answer.refusal import Verdict
 from rag.answer.retrieve import is_subject
-from rag.answer.select import Choice, choose, in_reading_order, worth_reading
+from rag.answer.select import Choice, choose, has_quantity, in_reading_order, worth_reading
 from rag.papers import Paper
 from rag.settings import Style
 
@@ -50,9 +50,21 @@ def select(
         [
             choice
             for paper in papers
-            for choice in worth_reading(choose(question, evidence, paper, limit + SPARE), limit, words)
+            for choice in _stating_numbers(
+                question, choose(question, evidence, paper, len(paper.sentences)), limit, words
+            )
         ]
     )
+
+
+def _stating_numbers(question: Question, choices: Sequence[Choice], limit: int, words: int) -> list[Choice]:
+    """Those of the choices worth reading; where a number is asked for and none of them states one, the best that does
+    comes first."""
+    kept = worth_reading(choices[: limit + SPARE], limit, words)
+    if not question.wants_number or any(has_quantity(choice.sentence.text) for choice in kept):
+        return kept
+    stating = [choice for choice in choices if has_quantity(choice.sentence.text)][:1]
+    return [*stating, *kept][:limit]
 
 
 def _room(question: Question, papers: int, style: Style) -> tuple[int, int]:

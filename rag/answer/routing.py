@@ -19,7 +19,6 @@ from rag.answer.context import Context, pack
 from rag.answer.draft import Draft, complete
 from rag.answer.generate import generate
 from rag.answer.question import Question
-from rag.answer.refusal import Verdict
 from rag.errors import EndpointError, ModelError
 from rag.models.interfaces import Generator as TextGenerator
 from rag.models.tokens import count_tokens
@@ -39,7 +38,7 @@ class Route:
     why: str
 
 
-def route(question: Question, verdict: Verdict, probability: float, style: Style = "standard") -> Route:
+def route(question: Question, probability: float, style: Style = "standard") -> Route:
     """Quotes for a factual question that they answer with high confidence; a model for everything else.
 
     `probability` is the confidence of the quotes, in [0, 1]. Other words, or more of them, only a model has.
@@ -48,8 +47,6 @@ def route(question: Question, verdict: Verdict, probability: float, style: Style
         return Route("model", "The style asks for more than quotes.")
     if question.kind not in FACTUAL:
         return Route("model", "The question asks for more than a single fact.")
-    if verdict.outcome != "answered":
-        return Route("model", "The quotes answer only a part of the question.")
     if level(probability) != "high":
         return Route("model", "The quotes alone are not certain enough.")
     return Route("quotes", f"The question asks for {FACTUAL[question.kind]}, and the quotes state it.")

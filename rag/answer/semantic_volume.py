@@ -15,9 +15,9 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
-from rag.answer.plaintext import ThinkFilter
+from rag.answer.plaintext import whole_text
 from rag.errors import EndpointError, ModelError
-from rag.models.interfaces import Embedder, Generator, Message, Vector, close_stream
+from rag.models.interfaces import Embedder, Generator, Message, Vector
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +66,7 @@ def sample_answers(
 
     def sample(seed: int) -> str:
         pieces = generator.stream(messages, max_tokens=max_tokens, cancelled=stop, temperature=1.0, seed=seed)
-        thinking, text = ThinkFilter(), ""
-        try:
-            for piece in pieces:
-                more, forget = thinking.feed(piece.text)
-                text = more if forget else text + more
-        finally:
-            close_stream(pieces)
-        return " ".join(_CITED.sub("", text + thinking.finish()).split())
+        return " ".join(_CITED.sub("", whole_text(pieces)).split())
 
     if n < 1:
         return []

@@ -43,7 +43,7 @@ def write(question: Question, evidence: Evidence, how: How, use: Resources) -> W
         return (yield from said(quoted))
     if not how.routed or how.translated:  # a quote stays in English
         return (yield from _by_model(question, evidence, choices, quoted, how, use))
-    chosen = route(question, verdict, confidence(quoted), how.style)
+    chosen = route(question, confidence(quoted), how.style)
     if chosen.kind == "quotes":
         generator, grounder = use.generator(how.model), use.grounder
         writing = phrase(question.query, quoted, generator, grounder, today=how.today, cancelled=how.cancelled)
