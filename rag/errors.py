@@ -35,6 +35,10 @@ class QuestionError(PaperchatError):
     exit_code = 2
 
 
+class NotFoundError(PaperchatError):
+    """Nothing is kept under this id: it was never there, was deleted, or is somebody else's."""
+
+
 class SourceError(PaperchatError):
     """A file cannot be read as a source of papers."""
 

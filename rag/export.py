@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +26,7 @@ KEY_WORDS = 4  # of a title in a BibTeX key, where one does not tell two papers 
 _INNER_CAPITAL = re.compile(r"(?<=\w)[A-Z]")
 _ARTICLES = {"a", "an", "the"}
 _BIB_COMMENT = "% The papers' listing names no authors: add them before you cite."
-_BIB_EMPTY = "% The answer cites no paper."
+_BIB_EMPTY = "% Nothing here cites a paper."
 # What steers a terminal or reorders a line; a line feed stays.
 _HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>&~|$#]")
@@ -60,17 +60,30 @@ def to_markdown(answer: Answer) -> str:
 
     Nothing in a title, a quote or a model's text can become markup.
     """
-    blocks = [f"# {_line(answer.question)}", *_searched(answer), _body(answer.answer)]
+    return "\n\n".join([f"# {plain_line(answer.question)}", *markdown_blocks(answer, "##")]) + "\n"
+
+
+def markdown_blocks(answer: Answer, heading: str) -> Iterator[str]:
+    """An answer without its question, block by block; `heading` is the mark of its parts' headings."""
+    yield from _searched(answer)
+    yield markdown_body(answer.answer)
     if answer.citations:
-        blocks += ["## Sources", "\n\n".join(_sources(answer.citations))]
+        yield f"{heading} Sources"
+        yield from _sources(answer.citations)
     if answer.nearest:
-        blocks += ["## Nearest papers", "\n".join(f"- {_heading(paper)}" for paper in answer.nearest)]
-    blocks += ["## How this was made", "\n".join(f"- {_line(sentence)}" for sentence in _making(answer))]
-    return "\n\n".join(blocks) + "\n"
+        yield f"{heading} Nearest papers"
+        yield "\n".join(f"- {_heading(paper)}" for paper in answer.nearest)
+    yield f"{heading} How this was made"
+    yield "\n".join(f"- {plain_line(sentence)}" for sentence in _making(answer))
 
 
 def to_bibtex(citations: Sequence[Citation]) -> str:
-    """The cited papers as BibTeX entries in the order of their numbers.
+    """The cited papers as BibTeX entries in the order of their numbers."""
+    return bibtex_of(citation.paper for citation in sorted(citations, key=_number))
+
+
+def bibtex_of(papers: Iterable[Paper]) -> str:
+    """Papers as BibTeX entries in their order, each once.
 
     A key is the title's first word and the year, or four words where two papers would share one;
     it does not depend on the order. Special characters are escaped, words with inner capitals
@@ -80,9 +93,9 @@ def to_bibtex(citations: Sequence[Citation]) -> str:
     from bibtexparser.library import Library
     from bibtexparser.model import Entry, ImplicitComment
 
-    papers = list({citation.paper.paper_id: citation.paper for citation in sorted(citations, key=_number)}.values())
-    keys = _keys(papers)
-    entries = [Entry("misc", keys[paper.paper_id], _fields(paper)) for paper in papers]
+    once = list({paper.paper_id: paper for paper in papers}.values())
+    keys = _keys(once)
+    entries = [Entry("misc", keys[paper.paper_id], _fields(paper)) for paper in once]
     comment = ImplicitComment(_BIB_COMMENT if entries else _BIB_EMPTY)
     return write_string(Library([comment, *entries]))
 
@@ -103,17 +116,17 @@ _FORMS: Mapping[str, Callable[[Answer], str]] = {
 
 def _searched(answer: Answer) -> Iterator[str]:
     if answer.query_used != answer.question:
-        yield f"Searched for: {_line(answer.query_used)}"
+        yield f"Searched for: {plain_line(answer.query_used)}"
     if answer.filters:
-        yield f"Only papers {_line(answer.filters.in_words())}."
+        yield f"Only papers {plain_line(answer.filters.in_words())}."
 
 
-def _body(text: str) -> str:
+def markdown_body(text: str) -> str:
     """The answer's lines as paragraphs, its list items as a list."""
     body = ""
     for line in filter(str.strip, _HIDDEN.sub(" ", text).split("\n")):
         bullet = "- " if line.startswith("- ") else ""
-        shown = bullet + _MARKER.sub(r"[\1]", _line(line.removeprefix(bullet)))
+        shown = bullet + _MARKER.sub(r"[\1]", plain_line(line.removeprefix(bullet)))
         in_list = bullet and body.rpartition("\n")[2].startswith("- ")
         body += ("\n" if in_list else "\n\n" if body else "") + shown
     return body
@@ -124,15 +137,15 @@ def _sources(citations: Sequence[Citation]) -> Iterator[str]:
     for n, cited in groupby(sorted(citations, key=_number), key=_number):
         quotes = list(cited)
         indent = " " * len(f"{n}. ")
-        lines = [f"{n}. {_heading(quotes[0].paper)}", *(f"{indent}> “{_line(c.quote)}”" for c in quotes)]
+        lines = [f"{n}. {_heading(quotes[0].paper)}", *(f"{indent}> “{plain_line(c.quote)}”" for c in quotes)]
         yield "\n\n".join(lines)
 
 
 def _heading(paper: Paper) -> str:
     dated = paper.published.isoformat() if paper.published else "undated"
     inferred = ", year inferred" if paper.published and paper.year_inferred else ""
-    listed = f", listed under {_line(paper.organisation)}" if paper.organisation else ""
-    return f"**{_line(paper.title)}** ({dated}{inferred}{listed})"
+    listed = f", listed under {plain_line(paper.organisation)}" if paper.organisation else ""
+    return f"**{plain_line(paper.title)}** ({dated}{inferred}{listed})"
 
 
 def _making(answer: Answer) -> Iterator[str]:
@@ -148,7 +161,7 @@ def _making(answer: Answer) -> Iterator[str]:
         yield f"Translated into {answer.language}; the quotes stand as the papers have them."
 
 
-def _line(text: str) -> str:
+def plain_line(text: str) -> str:
     """Text on one line that Markdown shows as it is."""
     line = _MARKDOWN.sub(r"\\\g<0>", " ".join(_HIDDEN.sub(" ", text).split()))
     return _MARKDOWN_LINE.sub(r"\1\\\2", line)

@@ -273,7 +273,7 @@ def test_keys_are_unique_and_do_not_depend_on_the_order(titles: Sequence[str], k
 
 def test_without_citations_the_file_says_so() -> None:
     text = to_bibtex(())
-    assert "cites no paper" in text
+    assert "% Nothing here cites a paper." in text
     assert not parse_string(text, "bibtex").entries
 
 
