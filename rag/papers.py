@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
@@ -77,12 +78,30 @@ class Filters:
             return False
         return _within(paper.n_authors, self.min_authors, self.max_authors)
 
+    def narrowed(self, other: Filters) -> Filters:
+        """What passes both: `admits` is true of a paper where it is of both. Filters that exclude each other
+        leave no paper, which `paper_ids=()` says."""
+        both = Filters(
+            published_from=_both(max, self.published_from, other.published_from),
+            published_to=_both(min, self.published_to, other.published_to),
+            organisation=other.organisation if self.organisation is None else self.organisation,
+            min_authors=_both(max, self.min_authors, other.min_authors),
+            max_authors=_both(min, self.max_authors, other.max_authors),
+            paper_ids=_common(self.paper_ids, other.paper_ids),
+        )
+        possible = (
+            other.organisation in (None, both.organisation)
+            and _ordered(both.published_from, both.published_to)
+            and _ordered(both.min_authors, both.max_authors)
+        )
+        return both if possible else replace(both, paper_ids=())
+
     def in_words(self) -> str:
         """The filters as people say them: "published in 2023, listed under Kyutai"; empty without any."""
         parts = [_period_in_words(self.published_from, self.published_to)]
         parts.append(f"listed under {self.organisation}" if self.organisation is not None else "")
         parts.append(_authors_in_words(self.min_authors, self.max_authors))
-        parts.append(f"among {len(self.paper_ids)} chosen papers" if self.paper_ids is not None else "")
+        parts.append(_chosen_in_words(self.paper_ids))
         return ", ".join(part for part in parts if part)
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,6 +135,30 @@ def _authors_in_words(low: int | None, high: int | None) -> str:
     if low is not None and high is not None:
         return f"by {low} to {high} authors"
     return f"by at least {low} authors" if low is not None else f"by at most {high} authors"
+
+
+def _chosen_in_words(paper_ids: tuple[str, ...] | None) -> str:
+    if paper_ids is None:
+        return ""
+    n = len(set(paper_ids))
+    return f"among {n} chosen paper{'s' if n != 1 else ''}"
+
+
+def _both(choose: Callable[..., Any], one: Any, other: Any) -> Any:
+    """The stricter of two bounds, of which None is none."""
+    known = [bound for bound in (one, other) if bound is not None]
+    return choose(known) if known else None
+
+
+def _common(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    allowed = set(other)
+    return tuple(paper_id for paper_id in one if paper_id in allowed)
+
+
+def _ordered(low: Any, high: Any) -> bool:
+    return low is None or high is None or low <= high
 
 
 def _within(value: Any, low: Any, high: Any) -> bool:

@@ -57,18 +57,37 @@ def error(status: int, message: str = "something", headers: Mapping[str, str] | 
     return Reply((body,), status=status, content_type="application/json", headers=headers or {})
 
 
+def models(*names: str) -> Reply:
+    """A list of models as OpenAI shapes it."""
+    rows = [{"id": name, "object": "model"} for name in names or ("stub",)]
+    body = json.dumps({"object": "list", "data": rows}).encode()
+    return Reply((body,), content_type="application/json")
+
+
+def whole(text: str) -> Reply:
+    """A chat completion in one piece."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
+    body = json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
+    return Reply((body,), content_type="application/json")
+
+
 def html(status: int = 200) -> Reply:
     """What a proxy or a wrong port answers."""
     return Reply((b"<html><body>Welcome</body></html>",), status=status, content_type="text/html")
 
 
 class StubEndpoint:
-    """Serves `script` in order, the last reply again and again; records what was asked."""
+    """Serves `script` in order, the last reply again and again; records what was asked.
+
+    `listing` is the reply to every GET, of which `paths` are kept.
+    """
 
     def __init__(self, script: list[Script]) -> None:
         self.script = script
+        self.listing: Reply = models()
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.asked = threading.Event()
         self.disconnected = threading.Event()
         self.closing = threading.Event()
@@ -115,6 +134,16 @@ class StubEndpoint:
                 body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
                 try:
                     self._send(stub.take(body, self.headers))
+                except OSError:
+                    stub.disconnected.set()
+                    self.close_connection = True
+
+            def do_GET(self) -> None:
+                with stub._lock:
+                    stub.headers.append({name.lower(): value for name, value in self.headers.items()})
+                    stub.paths.append(self.path)
+                try:
+                    self._send(stub.listing)
                 except OSError:
                     stub.disconnected.set()
                     self.close_connection = True

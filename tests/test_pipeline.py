@@ -171,6 +171,14 @@ class TestConversation:
         assert "lists 2 authors [1]" in third.answer
         assert third.citations[0].paper.title == TILDE_TITLE
 
+    def test_a_question_as_typed_is_neither_completed_nor_respelt(self, engine: Paperchat) -> None:
+        said = [Turn("user", TILDE), Turn("assistant", engine.ask(TILDE).answer)]
+        for question, history in (("And how fast is it?", said), ("What is VPTQ's quantizaton?", [])):
+            assert engine.ask(question, history).query_used != question
+            *_, last = engine.stream(question, history, as_typed=True)
+            assert isinstance(last, Finished)
+            assert last.answer.query_used == question
+
     def test_the_second_one_of_a_list(self, engine: Paperchat) -> None:
         listed, second, date_of_second = talk(
             engine, "List the papers published in 2022", "What is the second one about?", "When was it published?"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rag.answer.adapted import adapted_settings
 from rag.answer.answer import Answer, Event, Finished, Searched, Turn
 from rag.answer.condense import condense
 from rag.answer.confidence import confidence, level
@@ -21,6 +23,7 @@ from rag.answer.records import from_listing, from_record
 from rag.answer.refusal import hopeless, stands_alone
 from rag.answer.resources import Resources
 from rag.answer.retrieve import Retrieval, as_context
+from rag.answer.scope import NO_SCOPE, leading_up_to, nothing_in
 from rag.answer.spelling import respelled
 from rag.answer.stopwatch import Stopwatch
 from rag.answer.topic import still_on_topic
@@ -55,6 +58,20 @@ class Paperchat:
         self._use = Resources(self.settings, embedder, generator)
         self._clock = clock
 
+    def adapted(self, **changes: Any) -> Paperchat:
+        """The same library and models under settings of one's own, e.g. `style="short"`; cheap to make.
+
+        Language models at an endpoint are asked anew for each; the local one is shared while its settings are
+        the same. Closing what this returns leaves the shared parts open, and answers under way go on.
+
+        Raises:
+            SettingsError: a setting that is unknown, belongs to the server, or has a wrong value; never shows a key.
+        """
+        other = copy(self)
+        other.settings = adapted_settings(self.settings, changes)
+        other._use = self._use.adapted(other.settings)
+        return other
+
     def stream(
         self,
         question: str,
@@ -62,13 +79,17 @@ class Paperchat:
         *,
         answerer: AnswererName | None = None,
         filters: Filters | None = None,
+        within: Filters | None = None,
         style: Style | None = None,
+        as_typed: bool = False,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Answer one question, event by event: Searched (if searched), TextDelta..., Finished.
 
-        `answerer` and `style` replace the settings', `filters` those found in the question. Closing
-        the iterator stops a model that is writing; setting `cancelled` does so from another thread.
+        `answerer` and `style` replace the settings', `filters` those found in the question; whichever they
+        are, no paper outside of `within` is looked at. A question `as_typed` is neither respelt nor completed
+        from the history. Closing the iterator stops a model that is writing; setting `cancelled` does so from
+        another thread.
 
         Raises:
             QuestionError: the question is empty or too long.
@@ -80,8 +101,10 @@ class Paperchat:
         with watch.stage("understand"):
             text = clean(question, self.settings.question_chars)
             how = replace(how, language=language_of(text, [t.content for t in history if t.role == "user"]) or "")
-            asked = self._understand(text, history, how, filters)
+            history = () if as_typed else history
+            asked = self._understand(text, history, how, filters, within or NO_SCOPE, as_typed=as_typed)
             known = needs_model(how.language) if how.language and not how.multilingual else None
+            known = known or nothing_in(within or NO_SCOPE, asked.filters, self._use.library)
             known = known or from_listing(asked, self._use.library)
         if known is None:
             with watch.stage("retrieve"):
@@ -100,16 +123,20 @@ class Paperchat:
         *,
         answerer: AnswererName | None = None,
         filters: Filters | None = None,
+        within: Filters | None = None,
         style: Style | None = None,
     ) -> Answer:
-        """Answer one question whole; raises as `stream` does."""
-        *_, last = self.stream(question, history, answerer=answerer, filters=filters, style=style)
+        """Answer one question whole; takes and raises what `stream` does."""
+        *_, last = self.stream(question, history, answerer=answerer, filters=filters, within=within, style=style)
         assert isinstance(last, Finished)
         return last.answer
 
-    def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> Retrieval:
+    def retrieve(
+        self, question: str, history: Sequence[Turn] = (), *, k: int = 10, within: Filters | None = None
+    ) -> Retrieval:
         """The `k` best papers for a question, understood as `quotes` would; raises as `stream` does."""
-        asked = self._understand(question, history, how_to_answer(self.settings, self._clock(), "quotes"), None)
+        how = how_to_answer(self.settings, self._clock(), "quotes")
+        asked = self._understand(question, history, how, None, within or NO_SCOPE)
         return self._use.retriever.search(asked.query, asked.filters, k)
 
     @property
@@ -121,13 +148,35 @@ class Paperchat:
         """Let go of the library's files."""
         self._use.close()
 
-    def _understand(self, text: str, history: Sequence[Turn], how: How, filters: Filters | None) -> Question:
+    @property
+    def embedder(self) -> Embedder:
+        """What papers and questions are embedded by."""
+        return self._use.embedder
+
+    def opened_library(self, *, make: bool = False) -> Library | None:
+        """The library, also while it is empty; None where there is none, unless `make` asks for a new one.
+
+        Raises:
+            LibraryError: it is damaged, or was built by another embedder.
+        """
+        return self._use.opened(make=make)
+
+    def _understand(
+        self,
+        text: str,
+        history: Sequence[Turn],
+        how: How,
+        filters: Filters | None,
+        within: Filters,
+        *,
+        as_typed: bool = False,
+    ) -> Question:
         use, limit = self._use, self.settings.question_chars
         if how.translated:
             text = to_english(text, how.language, use.generator(how.model), how.cancelled)
         asked = understand(
             text,
-            history,
+            () if as_typed else leading_up_to(history, within, use.library),
             today=how.today,
             organisations=use.library.organisations(),
             max_chars=max(limit, len(text)),  # a translation may be longer than what was asked
@@ -136,13 +185,14 @@ class Paperchat:
         if how.answerer == "openai" and history and not how.routed:  # which would cost the speed of quotes
             written = condense(text, history, use.generator("openai"), cancelled=how.cancelled)
             asked = asked if written == text else rewritten(asked, written)
-        asked = respelled(asked, use.speller, use.idf, use.embedder)
-        return asked if filters is None else replace(asked, filters=filters)
+        asked = asked if as_typed else respelled(asked, use.speller, use.idf, use.embedder)
+        return replace(asked, filters=(asked.filters if filters is None else filters).narrowed(within))
 
     def _search(self, asked: Question) -> tuple[Question, Retrieval, Evidence]:
         """Search as asked; where that finds little, in the context of the last answer's paper too."""
         found, evidence = self._look_up(asked)
-        if (again := asked.in_context) and not stands_alone(asked, evidence):
+        for_papers = asked.intent != "content"  # which makes no sense of a single one
+        if not for_papers and (again := asked.in_context) and not stands_alone(asked, evidence):
             found_again, evidence_again = self._look_up(again)
             lost = hopeless(asked, evidence) is not None
             if hopeless(again, evidence_again) is None and still_on_topic(again, evidence_again, evidence, lost=lost):

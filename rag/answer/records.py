@@ -209,6 +209,8 @@ def _described(question: Question) -> str:
         parts.append(period)
     if filters.organisation:
         parts.append(f"listed under {filters.organisation}")
+    if filters.paper_ids is not None:
+        parts.append("among those chosen")
     if question.topic:
         parts.append(f"mentioning “{question.topic}”")
     return " ".join(filter(None, (authors, " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))))))

@@ -24,6 +24,7 @@ from rag.answer.names import mentions, names
 from rag.answer.premises import denied
 from rag.answer.question import Question
 from rag.answer.select import Choice
+from rag.papers import Filters
 from rag.terms import terms
 
 # Calibrated on the development questions (`make eval-dev`), read by nothing else.
@@ -68,8 +69,14 @@ def hopeless(question: Question, evidence: Evidence) -> Draft | None:
             "The question names nothing that could be searched for: ask about a paper, a method or a result."
         )
     if signals["relevance"] < _floor(question, evidence, bool(signals["named"])):
-        return refusal("No paper in the library covers what the question asks about.", nearest, signals)
+        return refusal(_not_covered(question.filters), nearest, signals)
     return None
+
+
+def _not_covered(filters: Filters) -> str:
+    if filters.paper_ids is not None:
+        return "None of the papers that the question is limited to covers what it asks about."
+    return f"No paper {filters.in_words() or 'in the library'} covers what the question asks about."
 
 
 def _floor(question: Question, evidence: Evidence, named: bool) -> float:

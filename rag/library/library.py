@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import FingerprintError, LibraryError
-from rag.library import catalog_writes, check
+from rag.library import catalog_writes, check, removal
+from rag.library.browsing import Listing
 from rag.library.builds import INDEXES, bring_up_to_date
 from rag.library.catalog import CATALOG, Catalog
 from rag.library.opened import LOCK_SECONDS, OpenIndexes, writing
 from rag.library.records import Hit, LibraryStats, PaperHit
+from rag.library.removal import Removed
 from rag.library.writer import Writer
 from rag.models.interfaces import Encoded, Vector
 from rag.papers import Filters, Paper, Passage
@@ -139,6 +141,11 @@ class Library:
         """`codec.text_key` -> the embedding already made for that title and text."""
         return self._catalog.encoded_by_text(text_keys)
 
+    @property
+    def listing(self) -> Listing:
+        """The papers as people leaf through them."""
+        return Listing(self._catalog, self._indexes)
+
     # Search
 
     def nearest_vectors(self, vector: Vector, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
@@ -186,6 +193,29 @@ class Library:
             finally:
                 writer.publish()
                 self.fingerprint = catalog.meta("fingerprint") or ""
+
+    def remove(self, paper_ids: Iterable[str]) -> Removed:
+        """Take papers out; unknown ids are ignored. What is returned can be put back.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+        """
+        with writing(self.folder) as catalog:
+            removed = removal.take(catalog, paper_ids)
+            bring_up_to_date(catalog, self.folder)
+            return removed
+
+    def put_back(self, removed: Removed) -> int:
+        """Put papers back as they were, without embedding; returns how many had not come back already.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+            LibraryError: the library has been rebuilt since.
+        """
+        with writing(self.folder) as catalog:
+            restored = removal.put_back(catalog, removed)
+            bring_up_to_date(catalog, self.folder)
+            return restored
 
     def verify(self) -> check.Report:
         """Look at everything in every store; nothing is changed."""

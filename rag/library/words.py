@@ -6,6 +6,7 @@ SciFact (300 questions), nDCG@10 alone .691 against .653 for the best passage of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,9 +18,10 @@ from tantivy import Document, Index, Occur, Query, Schema, SchemaBuilder, Search
 from rag.library.filtering import date_number, word_clauses
 from rag.library.records import IndexDamagedError
 from rag.papers import Filters, Paper
-from rag.terms import ANALYZER, analyzer, terms
+from rag.terms import ANALYZER, TERM_PATTERN, analyzer, terms
 
 WRITER_BYTES = 64_000_000
+BESIDE = 0.1  # score of a match that is no whole word of the text: less than that of any word
 
 
 class WordIndex:
@@ -58,6 +60,31 @@ class WordIndex:
             hits = [(score, searcher.doc(address)) for score, address in searcher.search(query, k, count=False).hits]
         rows = [(str(doc["paper_id"][0]), float(score)) for score, doc in hits]
         return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+    def containing(self, query: str, filters: Filters, organisations: Iterable[str] = ()) -> list[str]:
+        """Ids of the papers that have every term of `query`, best first.
+
+        The last word may be unfinished. A paper has a term also where the name of its
+        organisation, one of `organisations`, has it.
+        """
+        wanted = list(dict.fromkeys(terms(query)))
+        if not wanted:
+            return []
+        named = {name: set(terms(name)) for name in organisations}
+        last = (re.findall(TERM_PATTERN, query.lower()) or [""])[-1]  # tantivy's \w knows more letters
+        must = []
+        for term in wanted:
+            ways = [_has(term), *(_listed_under(name) for name, own in named.items() if term in own)]
+            if term in terms(last):
+                ways.append(_begins(last))
+            must.append((Occur.Must, Query.boolean_query([(Occur.Should, way) for way in ways])))
+        with _as_damage():
+            searcher = self._index.searcher()
+            found = searcher.search(
+                Query.boolean_query([*must, *word_clauses(filters, _schema())]), max(1, searcher.num_docs), count=False
+            ).hits
+            rows = [(-score, str(searcher.doc(address)["paper_id"][0])) for score, address in found]
+        return [paper_id for _, paper_id in sorted(rows)]
 
     def document_frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
         """Term -> how many papers have it in title or abstract."""
@@ -122,6 +149,15 @@ def _document(paper: Paper) -> Document:
 
 def _has(term: str) -> Query:
     return Query.term_query(_schema(), "text", term, "freq")
+
+
+def _listed_under(organisation: str) -> Query:
+    return Query.const_score_query(Query.term_query(_schema(), "organisation", organisation, "basic"), BESIDE)
+
+
+def _begins(word: str) -> Query:
+    """A word of the paper begins with this one, which somebody may still be typing."""
+    return Query.const_score_query(Query.regex_query(_schema(), "text", f"{re.escape(word)}.*"), BESIDE)
 
 
 def _count(searcher: Searcher, query: Query) -> int:

@@ -1,0 +1,86 @@
+"""Papers taken out of the catalog and put back, row by row as they were: nothing is embedded again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rag.errors import LibraryError
+from rag.library.catalog import IN_LIST, Catalog
+from rag.library.catalog_writes import delete_papers, next_generation
+from rag.papers import Paper
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Papers that were taken out, and all that was stored of them; about 150 kB a paper."""
+
+    papers: tuple[Paper, ...] = ()
+    fingerprint: str = ""
+    rows: tuple[Row, ...] = field(default=(), repr=False)  # of the tables, as they were
+    passages: tuple[Row, ...] = field(default=(), repr=False)
+    embeddings: tuple[Row, ...] = field(default=(), repr=False)
+    entries: tuple[Row, ...] = field(default=(), repr=False)  # with the hash of the file that listed the paper
+
+
+def take(catalog: Catalog, paper_ids: Iterable[str]) -> Removed:
+    """Delete papers, in a transaction of its own; unknown ids are ignored."""
+    ids = json.dumps(list(paper_ids))
+    of_passages = f"passage_id IN (SELECT passage_id FROM passages WHERE paper_id {IN_LIST})"
+    listed = f"SELECT e.*, s.sha256 FROM entries e JOIN sources s ON s.name = e.source WHERE paper_id {IN_LIST}"
+    with catalog.transaction():
+        rows = catalog.rows(f"SELECT * FROM papers WHERE paper_id {IN_LIST}", (ids,))
+        known = [row[0] for row in rows]
+        papers = catalog.papers(known)
+        removed = Removed(
+            papers=tuple(papers[paper_id] for paper_id in known),
+            fingerprint=catalog.meta("fingerprint") or "",
+            rows=tuple(rows),
+            passages=tuple(catalog.rows(f"SELECT * FROM passages WHERE paper_id {IN_LIST}", (ids,))),
+            embeddings=tuple(catalog.rows(f"SELECT * FROM embeddings WHERE {of_passages}", (ids,))),
+            entries=tuple(catalog.rows(listed, (ids,))),
+        )
+        if known:
+            delete_papers(catalog, known, next_generation(catalog))
+    return removed
+
+
+def put_back(catalog: Catalog, removed: Removed) -> int:
+    """Restore papers in a transaction of its own; returns how many.
+
+    What has come back in another way since stays as it is now. A file that has been replaced by a newer
+    version lists the paper no more.
+
+    Raises:
+        LibraryError: the library has been embedded anew since.
+    """
+    if not removed.papers:
+        return 0
+    if removed.fingerprint != (catalog.meta("fingerprint") or ""):
+        raise LibraryError("The library has been rebuilt since these papers were removed.", "Add their files again.")
+    with catalog.transaction():
+        present = set(catalog.papers(row[0] for row in removed.rows))
+        rows = [row for row in removed.rows if row[0] not in present]
+        if not rows:
+            return 0
+        generation = next_generation(catalog)
+        passages = [row for row in removed.passages if row[1] not in present]
+        own = {row[0] for row in passages}
+        _insert(catalog, "papers", [(*row[:-1], generation) for row in rows])  # the indexes must hear of it
+        _insert(catalog, "passages", passages)
+        _insert(catalog, "embeddings", [row for row in removed.embeddings if row[0] in own])
+        catalog.write("DELETE FROM deleted WHERE paper_id = ?", [(row[0],) for row in rows])
+        sources = set(catalog.rows("SELECT name, sha256 FROM sources"))
+        entries = [row for row in removed.entries if row[2] not in present and (row[0], row[-1]) in sources]
+        _insert(catalog, "entries", [row[:-1] for row in entries], "OR IGNORE")
+    return len(rows)
+
+
+def _insert(catalog: Catalog, table: str, rows: Sequence[Row], conflict: str = "") -> None:
+    if rows:
+        slots = ", ".join("?" * len(rows[0]))
+        catalog.write(f"INSERT {conflict} INTO {table} VALUES ({slots})", rows)
