@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test eval-dev baseline calibrate bench-answers trust browser clean
+.PHONY: help install chat test eval-dev baseline calibrate bench-answers bench-ui screenshots trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -58,6 +58,14 @@ bench-answers: $(INSTALLED) ## Measure every answerer on the bundled questions: 
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
 	rm -rf bench && $(PYTHON) -m eval.bench bench
+
+bench-ui: $(TEST_TOOLS) browser ## Measure the page with 50 people in it: bench/ui.json and .md (five minutes)
+	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	$(PYTHON) -m eval.bench_ui bench
+
+screenshots: $(TEST_TOOLS) browser ## Take the README's pictures of the page anew
+	@SCREENSHOTS=1 $(PYTHON) -m pytest -q --no-cov -k pictures tests/test_browser_quality.py
 
 # The labelled sets are not all free to share, so they do not come along: LABELLED names the files.
 LABELLED ?= $(wildcard ../shared/grounding/*.jsonl)

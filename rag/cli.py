@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rag import cli_eval, cli_library
+from rag import cli_eval, cli_library, cli_mcp, cli_serve
 from rag.cli_common import SOME_FAILED, Json, failures, settings
 from rag.errors import PaperchatError
 
@@ -82,6 +82,7 @@ def ingest(
     json_output: Json = False,
 ) -> None:
     """Add papers to the library. What is already there and unchanged costs nothing."""
+    from rag.atlas import refresh
     from rag.batch import print_json
     from rag.ingest import ingest as ingest_paths
     from rag.ingest import library_fingerprint
@@ -95,6 +96,7 @@ def ingest(
         library = Library.open(chosen.library_folder, library_fingerprint(embedder))
         with closing(library), progress("Embedding papers") as update:
             report = ingest_paths(paths, library, embedder, progress=update)
+            refresh(library)
         show_warnings(report)
         if json_output:
             for row in report.rows:
@@ -195,21 +197,16 @@ def chat(answerer: Answerer = None, style: Style = None) -> None:
 
 
 @app.command()
-def serve() -> None:
-    """Serve the chat to a browser on this machine."""
-    with failures(False):
-        chosen = settings()
-        from ui.app import serve as serve_chat
-
-        serve_chat(chosen)
-
-
-@app.command()
 def doctor(json_output: Json = False) -> None:
     """Check the installation, the settings, the models and the library; say what to do about each problem."""
     from rag.doctor import diagnose
 
     raise typer.Exit(_report(diagnose(), json_output))
+
+
+app.command()(cli_serve.serve)
+app.command()(cli_serve.password)
+app.command()(cli_mcp.mcp)
 
 
 def _ingest_status(report: IngestReport) -> int:

@@ -19,11 +19,12 @@ Severity = Literal["ok", "warning", "error"]
 
 SPACE_WANTED = 1 << 30
 IN_PROCESS_RERANKERS = ("late-interaction", "none")
+TRUE = ("1", "ON", "YES", "TRUE")  # for the hub, in any case; Gradio writes it so
 SWITCHES = {
-    "HF_HUB_OFFLINE": ("1", "model names would be looked up on a hub"),
-    "GRADIO_ANALYTICS_ENABLED": ("False", "the chat would report its use"),
-    "ANONYMIZED_TELEMETRY": ("False", "the vector index would report its use"),
-    "HF_HUB_DISABLE_TELEMETRY": ("1", "model loading would report its use"),
+    "HF_HUB_OFFLINE": (TRUE, "model names would be looked up on a hub"),
+    "GRADIO_ANALYTICS_ENABLED": (("FALSE",), "the chat would report its use"),
+    "ANONYMIZED_TELEMETRY": (("FALSE",), "the vector index would report its use"),
+    "HF_HUB_DISABLE_TELEMETRY": (TRUE, "model loading would report its use"),
 }
 
 
@@ -146,8 +147,8 @@ def _network(settings: Settings) -> Check:
 def _switches() -> Check:
     wrong = [
         f"{name} is {os.environ.get(name)}: {why}"
-        for name, (value, why) in SWITCHES.items()
-        if os.environ.get(name) != value
+        for name, (accepted, why) in SWITCHES.items()
+        if os.environ.get(name, "").upper() not in accepted
     ]
     if wrong:
         return Check(

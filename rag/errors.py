@@ -39,6 +39,10 @@ class NotFoundError(PaperchatError):
     """Nothing is kept under this id: it was never there, was deleted, or is somebody else's."""
 
 
+class ConflictError(PaperchatError):
+    """What is to be changed is not any more as the caller knows it."""
+
+
 class SourceError(PaperchatError):
     """A file cannot be read as a source of papers."""
 

@@ -225,7 +225,10 @@ def _encoder() -> UnicodeToLatexEncoder:
     from pylatexenc.latexencode import RULE_DICT, UnicodeToLatexConversionRule, UnicodeToLatexEncoder
 
     # BibTeX counts braces even behind a backslash, so that "\\{" alone would swallow the rest of the file.
-    braces = UnicodeToLatexConversionRule(RULE_DICT, {ord("{"): r"\textbraceleft", ord("}"): r"\textbraceright"})
+    # A quotation mark, written as two apostrophes, must not join a third one beside it.
+    own = {ord("{"): r"\textbraceleft", ord("}"): r"\textbraceright", ord('"'): "{''}"}
     return UnicodeToLatexEncoder(
-        conversion_rules=[braces, "defaults"], unknown_char_policy="keep", unknown_char_warning=False
+        conversion_rules=[UnicodeToLatexConversionRule(RULE_DICT, own), "defaults"],
+        unknown_char_policy="keep",
+        unknown_char_warning=False,
     )

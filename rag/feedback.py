@@ -74,9 +74,13 @@ def judged(
     note: str = "",
     right_paper: str = "",
     unanswerable: bool = False,
+    conversation: str = "",
 ) -> Feedback:
-    """A judgement made now; the note and the title are put on record without surrounding space, and not without end."""
-    said = json.dumps([question, [[turn.role, turn.content] for turn in history], answer.answer])
+    """A judgement made now; the note and the title are put on record without surrounding space, and not without end.
+
+    Answers of different conversations are judged apart, be they as equal as two quotes can be.
+    """
+    said = json.dumps([conversation, question, [[turn.role, turn.content] for turn in history], answer.answer])
     return Feedback(
         id="fb-" + hashlib.sha256(said.encode()).hexdigest()[:12],
         at=datetime.now(UTC).isoformat(timespec="seconds"),

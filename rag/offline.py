@@ -27,6 +27,9 @@ def apply() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Gradio would keep every event and sum them up with pandas after each one, with analytics off too.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     if "TIKTOKEN_CACHE_DIR" not in os.environ and (folder := _bundled_encodings()):
         os.environ["TIKTOKEN_CACHE_DIR"] = folder

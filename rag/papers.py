@@ -98,11 +98,17 @@ class Filters:
 
     def in_words(self) -> str:
         """The filters as people say them: "published in 2023, listed under Kyutai"; empty without any."""
-        parts = [_period_in_words(self.published_from, self.published_to)]
-        parts.append(f"listed under {self.organisation}" if self.organisation is not None else "")
-        parts.append(_authors_in_words(self.min_authors, self.max_authors))
-        parts.append(_chosen_in_words(self.paper_ids))
-        return ", ".join(part for part in parts if part)
+        return ", ".join(self.parts_in_words().values())
+
+    def parts_in_words(self) -> dict[str, str]:
+        """The limits that are set, each in words, by a name for it: published, organisation, authors, paper_ids."""
+        parts = {
+            "published": _period_in_words(self.published_from, self.published_to),
+            "organisation": f"listed under {self.organisation}" if self.organisation is not None else "",
+            "authors": _authors_in_words(self.min_authors, self.max_authors),
+            "paper_ids": _chosen_in_words(self.paper_ids),
+        }
+        return {name: words for name, words in parts.items() if words}
 
     def as_dict(self) -> dict[str, Any]:
         """The filters that are set, JSON-ready (dates as ISO text)."""
@@ -114,6 +120,8 @@ class Filters:
 
 
 def _period_in_words(first: date | None, last: date | None) -> str:
+    if first and first == last:
+        return f"published on {first.isoformat()}"
     if first and last:
         if (first.month, first.day, last.month, last.day) == (1, 1, 12, 31):
             return (

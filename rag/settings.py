@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,8 @@ from rag.errors import SettingsError
 
 PREFIX = "PAPERCHAT_"
 DOTENV = ".env"
+ACCOUNT = re.compile(r"[^\s:]+:\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+TOKEN_USER = "token"  # as which a browser may log in with the token
 AnswererName = Literal["auto", "quotes", "openai", "local"]
 Style = Literal["standard", "short", "detailed", "plain", "bullets"]
 
@@ -92,8 +95,24 @@ class Settings(BaseSettings):
     question_chars: int = Field(
         default=4000, ge=100, le=100_000, description="The longest question that is accepted, in characters."
     )
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address the chat is served on.")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address the chat is served on; one that other machines reach needs a log-in or a token.",
+    )
     port: int = Field(default=7860, ge=1, le=65535, description="Port the chat is served on.")
+    auth: SecretStr | None = Field(
+        default=None,
+        description="Who may log in: user:hash as `paperchat password` prints it, in single quotes; several by spaces.",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        description="A token for programs, sent as a bearer token; 20 characters or more.",
+    )
+    names: str = Field(
+        default="",
+        description="Names a proxy serves the chat under, by commas, as papers.example.org; needs a log-in or token.",
+    )
 
     @field_validator("openai_base_url")
     @classmethod
@@ -101,6 +120,25 @@ class Settings(BaseSettings):
         """A URL is shown in messages; a password belongs where it is kept secret."""
         if value is not None and (value.username or value.password):
             raise ValueError("holds a user name or password; put the key in OPENAI_API_KEY")
+        return value
+
+    @field_validator("auth")
+    @classmethod
+    def _only_hashes(cls, value: SecretStr | None) -> SecretStr | None:
+        """A password itself has no place in settings; the message must not repeat it."""
+        for entry in value.get_secret_value().split() if value else ():
+            if not ACCOUNT.fullmatch(entry):
+                raise ValueError("must be user:hash; `paperchat password` asks for a password and prints that")
+            if entry.startswith(f"{TOKEN_USER}:"):
+                raise ValueError(f"names a user {TOKEN_USER!r}, as which whoever has the token logs in; choose another")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else None
+        if text is not None and not re.fullmatch(r"[!-~]{20,}", text):
+            raise ValueError("must be 20 characters or more, without spaces")
         return value
 
     @field_validator("home", "local_model", "embedder")
@@ -114,6 +152,17 @@ class Settings(BaseSettings):
         return self.home / "library"
 
     @property
+    def accounts(self) -> dict[str, str]:
+        """User name -> argon2 hash of who may log in; empty without a log-in."""
+        entries = self.auth.get_secret_value().split() if self.auth else ()
+        return dict(entry.split(":", 1) for entry in entries)
+
+    @property
+    def further_names(self) -> frozenset[str]:
+        """The host names of `names`, in small letters."""
+        return frozenset(name.strip().lower() for name in self.names.split(",") if name.strip())
+
+    @property
     def effective_answerer(self) -> AnswererName:
         """`auto` resolved as far as settings can: quotes without an endpoint, the endpoint without routing."""
         if self.answerer != "auto":
@@ -123,8 +172,8 @@ class Settings(BaseSettings):
         return "auto" if self.routing else "openai"
 
 
-def load_settings() -> Settings:
-    """Read and check the settings.
+def load_settings(**given: object) -> Settings:
+    """Read and check the settings; `given` by field name replaces what is configured, None does not.
 
     Raises:
         SettingsError: an unknown `PAPERCHAT_` name, or a value out of bounds; values of
@@ -132,7 +181,7 @@ def load_settings() -> Settings:
     """
     _refuse_unknown_names()
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(f"{_env_name(str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False))
         raise SettingsError(f"Settings are wrong: {problems}.", "See .env.example for every setting.") from None

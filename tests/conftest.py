@@ -22,6 +22,9 @@ import sitecustomize  # noqa: E402, F401  (blocks the network in this process, n
 from rag import offline  # noqa: E402, F401  (must come before any library that it switches off)
 
 if TYPE_CHECKING:
+    from browser_helpers import Tab
+    from playwright.sync_api import Browser
+
     from rag.answer.pipeline import Paperchat
     from rag.library.library import Library
 
@@ -121,6 +124,46 @@ def chromium() -> str:
         message = "no chromium on the PATH: apt-get install chromium"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A headless browser. Not for the whole session: Playwright runs an event loop in this thread."""
+    from browser_helpers import SWITCHES
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def served_folder(seed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the server at `seed_url` writes: its home with the library of seeds/, and its temporary files."""
+    folder = tmp_path_factory.mktemp("served")
+    subprocess.run(["cp", "-r", str(seed_home), str(folder / "home")], check=True)
+    (folder / "temporary").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def seed_url(served_folder: Path, chromium: str) -> Iterator[str]:
+    """Address of a page with the library of seeds/, for all tests that keep nothing but their own conversations."""
+    from ui_helpers import served
+
+    with served(served_folder / "home", TMPDIR=str(served_folder / "temporary")) as address:
+        yield address
+
+
+@pytest.fixture
+def tab(browser: Browser, seed_url: str) -> Iterator[Tab]:
+    """A tab of a browser of its own at `seed_url`; nothing may go wrong in it."""
+    from browser_helpers import Tab
+
+    opened = Tab(browser, seed_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,11 @@ def main(task: str, file: str, owner: str, count: str = "") -> None:
     store = ConversationStore(Path(file))
     conversation_id = store.create(owner, "From a process")
     print(conversation_id, flush=True)
+    before: list[str] = []
     for number in itertools.count(1) if task == "write" else range(1, int(count) + 1):
-        store.save_turn(conversation_id, owner, StoredTurn(number, f"question {number}", "", "words " * 500))
+        turn = StoredTurn(number, f"question {number}", f"{number}", "words " * 500)
+        store.save_turn(conversation_id, owner, turn, before)
+        before.append(turn.asked_at)
         print(number, flush=True)
     store.close()
 

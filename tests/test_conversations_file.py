@@ -19,11 +19,10 @@ from conftest import child_environment
 from test_stored import ANSWER
 
 from rag.conversations import ConversationStore, StoredTurn
-from rag.errors import PaperchatError
+from rag.errors import ConflictError, PaperchatError
 
 WORKER = Path(__file__).parent / "conversations_worker.py"
 ANN = "cookie:ann"
-AT = "2026-11-21T19:30:00+00:00"
 
 
 @pytest.fixture
@@ -37,8 +36,12 @@ def store(file: Path) -> Iterator[ConversationStore]:
         yield opened
 
 
+def at(number: int) -> str:
+    return f"2026-11-21T19:30:00.{number:06}+00:00"
+
+
 def turn(number: int, question: str = "How many layers?", text: str = "It has 48 [1].") -> StoredTurn:
-    return StoredTurn(number, question, AT, text)
+    return StoredTurn(number, question, at(number), text)
 
 
 # --- threads, processes, crashes -----------------------------------------------------------------
@@ -62,7 +65,7 @@ def test_no_kept_turn_is_lost_when_the_process_is_killed_while_writing(file: Pat
         assert all(one.text == "words " * 500 for one in turns)
         assert summary.turns == len(turns)
         assert len(store.list(ANN, f"question {said[-1]}")) == 1
-        store.save_turn(mine, ANN, turn(1))
+        store.save_turn(mine, ANN, turn(len(turns) + 1), [one.asked_at for one in turns])
 
 
 def test_processes_begin_and_write_the_same_new_file_at_once(file: Path) -> None:
@@ -86,7 +89,7 @@ def test_threads_share_stores_and_stores_share_a_file(file: Path) -> None:
         try:
             mine = store.create(owner, owner)
             for number in range(1, 11):
-                store.save_turn(mine, owner, turn(number, owner))
+                store.save_turn(mine, owner, turn(number, owner), [at(earlier) for earlier in range(1, number)])
                 assert [one.question for one in store.load(mine)[1]] == [owner] * number
                 assert len(store.list(owner, owner)) == 1
         except Exception as error:  # noqa: BLE001  (told in the test's own thread)
@@ -105,7 +108,7 @@ def test_threads_share_stores_and_stores_share_a_file(file: Path) -> None:
 def test_a_change_that_reads_before_it_writes_is_not_overtaken(store: ConversationStore, file: Path) -> None:
     mine = store.create(ANN, "T")
     with closing(ConversationStore(file)) as other:
-        overtaking = threading.Thread(target=other.save_turn, args=(mine, ANN, turn(2)))
+        overtaking = threading.Thread(target=other.save_turn, args=(mine, ANN, turn(2), []))
         with store._database.transaction():
             store._database.rows("SELECT count(*) FROM conversations")
             overtaking.start()
@@ -137,7 +140,7 @@ def test_a_file_that_was_open_to_others_is_closed_to_them(file: Path) -> None:
 def test_an_answer_that_cannot_be_read_takes_no_other_turn_with_it(store: ConversationStore, file: Path) -> None:
     mine = store.create(ANN, "T")
     for number in (1, 2, 3):
-        store.save_turn(mine, ANN, replace(turn(number), answer=ANSWER))
+        store.save_turn(mine, ANN, replace(turn(number), answer=ANSWER), [at(earlier) for earlier in range(1, number)])
     with closing(sqlite3.connect(file)) as other:
         other.execute("UPDATE turns SET answer = x'00' WHERE number = 1")
         other.execute("UPDATE turns SET answer = 'text' WHERE number = 2")
@@ -178,10 +181,49 @@ def test_a_full_disk_is_told_and_nothing_half_is_kept(store: ConversationStore) 
     pages = store._database.rows("PRAGMA page_count")[0][0]
     store._database.rows(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(PaperchatError, match=r"is full.*Check free space"):
-        store.save_turn(mine, ANN, turn(1, text="zebra " * 20_000))
+        store.save_turn(mine, ANN, turn(1, text="zebra " * 20_000), [])
     assert store.load(mine)[1] == []
     store._database.rows("PRAGMA max_page_count = 100000")
-    store.save_turn(mine, ANN, turn(1))
+    store.save_turn(mine, ANN, turn(1), [])
+    assert store.load(mine)[1] == [turn(1)]
+
+
+def refuse(store: ConversationStore, *refused: str) -> None:
+    """From now on SQLite denies these steps of a transaction, as a failing disk would; none given: all work."""
+
+    def allowed(action: int, step: str | None, *_: str | None) -> int:
+        return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION and step in refused else sqlite3.SQLITE_OK
+
+    store._database._connection.set_authorizer(allowed if refused else None)
+
+
+def test_a_change_that_can_be_neither_kept_nor_undone_is_told_and_is_not_kept_later(store: ConversationStore) -> None:
+    mine = store.create(ANN, "T")
+    refuse(store, "COMMIT", "ROLLBACK")
+    with pytest.raises(PaperchatError, match="not authorized") as told:
+        store.save_turn(mine, ANN, turn(1), [])
+    assert told.value.__notes__ == ["It could not be undone: not authorized."]
+    for use in (lambda: store.list(ANN), lambda: store.save_turn(mine, ANN, turn(1), [])):
+        with pytest.raises(PaperchatError, match="not authorized"):
+            use()
+    refuse(store)
+    assert store.load(mine)[1] == []
+    store.save_turn(mine, ANN, turn(2), [])
+    assert store.load(mine)[1] == [turn(2)]
+
+
+def test_what_stopped_a_change_is_told_also_where_it_cannot_be_undone(store: ConversationStore) -> None:
+    mine = store.create(ANN, "T")
+    store.save_turn(mine, ANN, turn(1), [])
+    refuse(store, "ROLLBACK")
+    with pytest.raises(ConflictError):
+        store.save_turn(mine, ANN, turn(2), [])
+    refuse(store)
+    store._database.changed("DROP TABLE said")  # fails in the middle of a change
+    refuse(store, "ROLLBACK")
+    with pytest.raises(PaperchatError, match="no such table: said"):
+        store.save_turn(mine, ANN, turn(2), [at(1)])
+    refuse(store)
     assert store.load(mine)[1] == [turn(1)]
 
 

@@ -22,14 +22,17 @@ from ui_helpers import (
     found,
 )
 
-from rag.answer.answer import Confidence, Searched, Sentence
+from rag.answer.answer import Confidence, RetrievedPassage, Searched, Sentence
+from rag.answer.draft import refusal
 from rag.answer.explained import LEVELS, REFUSALS
+from rag.feedback import judged
 from rag.papers import Filters
 from ui.answer_html import answer_html, confidence_html
 from ui.conversation import ChatTurn
 from ui.escape import escaped, paper_line, title_html
 from ui.evidence_html import abstract_html, evidence_html
-from ui.turns_html import conversation_html, filters_text
+from ui.turns_html import conversation_html
+from ui.why_html import why_html
 
 HOSTILE = [
     "<script>window.hit=1</script><img src=x onerror=window.hit=1>",
@@ -106,6 +109,19 @@ def test_overlapping_quotes_become_one_mark() -> None:
     assert reading.texts("mark") == ["Indexes are 99% smaller than <EOS> ones."]
 
 
+def test_formulas_are_drawn_in_answers_and_abstracts_but_never_across_the_border_of_a_quote() -> None:
+    paper = replace(PAPER, abstract="It takes $n^2$ steps. So $x and y$ differ by $5.")
+    cited = (citation(1, paper, "It takes $n^2$ steps."), citation(1, paper, "and y$ differ"))
+    reading = assert_harmless(abstract_html(paper, cited))
+    assert reading.text == paper.abstract
+    assert reading.texts("mark") == ["It takes $n^2$ steps.", "and y$ differ"]
+    assert reading.texts("math") == ["$n^2$"]
+    answer = answered("It takes $n^2$ steps [1], or $x[1]$ for $5.", cited)
+    reading = assert_harmless(answer_html(finished(answer)))
+    assert reading.text == "It takes $n^2$ steps1, or $x1$ for $5."
+    assert reading.texts("math") == ["$n^2$"]
+
+
 def test_every_chip_leads_to_an_entry_and_ids_are_unique_over_turns() -> None:
     other = replace(PAPER, paper_id="slow-y", title="Slow Y")
     cited = (citation(1, PAPER, "We study X."), citation(2, other, "We study X."), citation(1, PAPER, "It costs $5"))
@@ -132,63 +148,159 @@ def test_paragraphs_and_lists() -> None:
     assert reading.texts("li") == ["“A” [1]", "B"]
 
 
-def test_unsupported_sentences_are_marked_with_the_reason() -> None:
+def test_each_sentence_says_what_it_rests_on_and_an_unsupported_one_why_it_is_marked() -> None:
     sentences = (
-        Sentence("It is fast [1].", (1,), 1.0, supported=True),
-        Sentence("It is free [1].", (1,), 0.1, supported=False, note="“free” is in no passage"),
+        Sentence("“Fast X” is fast [1].", (1,), 1.0, supported=True),
+        Sentence("It is\nfree [1].", (1, 9), 0.1, supported=False, note="“free” is in no passage"),
+        Sentence("Not in the text.", (), 0.0, supported=False),
+        Sentence("Nor is this.", (), 0.0, supported=False),
     )
-    answer = answered("It is fast [1]. It is free [1].", (citation(1, PAPER, "We study X."),), sentences=sentences)
-    reading = Reading(conversation_html([finished(answer)]))
-    assert "".join(reading.texts("span", "pc-unsupported")) == "It is free1."
-    notes = {attributes.get("title") for _, attributes in reading.tags if attributes.get("class") == "pc-unsupported"}
-    assert notes == {"Not supported: “free” is in no passage"}
+    text = "“Fast X” is fast [1]. It is\nfree [1]. Nor is this."
+    answer = answered(text, (citation(1, PAPER, "We study X."),), sentences=sentences)
+    reading = assert_harmless(conversation_html([finished(answer, 3)]))
+    said = "Not supported: “free” is in no passage"
+    assert reading.texts("span", "pc-sentence") == [
+        "“Fast X” is fast1.",
+        "It is",
+        f"free1.{said}",
+        "Nor is this.Not supported: no cited paper supports this sentence",
+    ]
+    assert reading.texts("span", "pc-title") == ["“Fast X”"]
+    assert reading.texts("button", "pc-flag")[0] == reading.texts("span", "pc-spoken")[0] == said
+    rests = [(a.get("data-cites"), a.get("data-turn")) for _, a in reading.tags if "pc-sentence" in str(a.get("class"))]
+    assert rests == [("1", "3"), ("1", "3"), ("1", "3"), (None, None)]
     assert any("dotted underline" in note for note in reading.texts("p", "pc-note"))
 
 
-def test_the_search_is_shown_only_where_it_is_not_what_was_typed() -> None:
+def test_the_search_is_shown_only_where_it_is_not_what_was_typed_and_each_part_can_be_taken_away() -> None:
     same = ChatTurn(1, " What? ", searched=Searched("What?", Filters(), ()))
     assert Reading(conversation_html([same])).texts("p", "pc-searched") == []
     filters = Filters(published_from=date(2024, 5, 1), organisation="Kyutai", min_authors=2, max_authors=2)
-    other = ChatTurn(1, "And then?", searched=Searched("And then? (about X)", filters, ()))
-    assert Reading(conversation_html([other])).texts("p", "pc-searched") == [
-        "Searched for: And then? (about X)",
-        "Only papers published since May 1, 2024, by Kyutai, with 2 authors",
+    other = ChatTurn(4, "And then?", searched=Searched("And then? (about X)", filters, ()))
+    running = Reading(conversation_html([other]))
+    assert running.texts("p", "pc-searched") == [
+        "Searched for: And then? (about X)×",
+        "Only papers published since 2024-05-01× listed under Kyutai× by 2 authors×",
     ]
+    assert all("disabled" in away for away in _buttons(running))
+    other.stop()
+    aways = [away for away in _buttons(Reading(conversation_html([other]))) if away["class"] == "pc-away"]
+    assert [(a["data-act"], a.get("data-field"), a["data-turn"]) for a in aways] == [
+        ("unrewrite", None, "4"),
+        ("unfilter", "published", "4"),
+        ("unfilter", "organisation", "4"),
+        ("unfilter", "authors", "4"),
+    ]
+    assert aways[2]["aria-label"] == "Ask without this: listed under Kyutai"
+    assert not any("disabled" in away for away in aways)
+    assert Reading(conversation_html([other], latest=False)).texts("button", "pc-away") == []
+
+
+def test_what_can_be_done_with_a_turn_stands_in_one_line() -> None:
+    done = finished(answered("So."), 1)
+    failed = ChatTurn(2, "B?", problem="Down.")
+    running = ChatTurn(3, "C?", text="So far")
+    acts = [(b["data-act"], b["data-turn"]) for b in _buttons(Reading(conversation_html([done, failed, running])))]
+    assert acts == [("edit", "1"), ("copy", "1"), ("thumb", "1"), ("thumb", "1"), ("edit", "2")]
+    acts = [(b["data-act"], b["data-turn"]) for b in _buttons(Reading(conversation_html([done, failed])))]
+    assert acts[-2:] == [("edit", "2"), ("retry", "2")]
+
+
+def test_a_verdict_that_was_given_is_pressed() -> None:
+    turn = finished(answered("So."))
+    assert turn.answer
+    turn.feedback = judged("What?", [], turn.answer, "not_helpful")
+    reading = Reading(conversation_html([turn]))
+    thumbs = [(b["data-verdict"], b["aria-pressed"]) for b in _buttons(reading) if b["data-act"] == "thumb"]
+    assert thumbs == [("helpful", "false"), ("not_helpful", "true")]
+    assert "Noted on this machine." in reading.text
 
 
 @pytest.mark.parametrize(
-    ("filters", "words"),
-    [
-        (Filters(published_from=date(2024, 1, 1), published_to=date(2024, 12, 31)), "from January 1, 2024 to December"),
-        (Filters(published_from=date(2024, 1, 1), published_to=date(2024, 1, 1)), "published on January 1, 2024"),
-        (Filters(published_to=date(2024, 1, 1)), "published until January 1, 2024"),
-        (Filters(max_authors=1), "with 1 author at most"),
-        (Filters(min_authors=3), "with 3 authors or more"),
-        (Filters(paper_ids=("a", "b")), "among 2 chosen"),
-    ],
+    ("before", "words"),
+    [(None, "Searching"), (0, "Searching"), (1, "1 person is before you."), (2, "2 people are before you.")],
 )
-def test_filters_in_words(filters: Filters, words: str) -> None:
-    assert words in filters_text(filters)
+def test_who_waits_sees_the_place_in_the_queue(before: int | None, words: str) -> None:
+    waiting = Reading(conversation_html([ChatTurn(1, "What?", waiting=before)])).texts("p", "pc-waiting")
+    assert waiting[0].startswith(words)
 
 
-def test_scores_are_shown_as_numbers_and_as_bars_within_bounds() -> None:
+def _buttons(reading: Reading) -> list[dict[str, str | None]]:
+    return [attributes for tag, attributes in reading.tags if tag == "button"]
+
+
+def test_scores_are_numbers_and_bars_with_one_scale_a_column() -> None:
     other = replace(PAPER, paper_id="slow-y", title="Slow Y")
     passages = (found(PAPER, dense=0.44, words=10.0, fused=1.0, rerank=1.2, words_rank=1.0), found(other, words=20.0))
-    answer = answered("So [1].", (citation(1, PAPER, "We study X."),), passages=passages)
-    reading = Reading(evidence_html([finished(answer)]))
-    bars = [attributes["value"] for tag, attributes in reading.tags if tag == "meter"]
-    assert reading.texts("dt") == ["dense", "words", "fused", "rerank"]
-    assert reading.texts("dd") == ["0.44", "10.00", "1.00", "1.20"]
-    assert bars == ["0.440", "0.500", "1.000", "1.000"]
-    assert reading.texts("details", "pc-others")[0].startswith("Also found, not cited (1)Slow Y")
+    left_out = (replace(found(other, dense=-0.11), left_out="rank 3: only the best 2 papers are used"),)
+    answer = answered("So [1].", (citation(1, PAPER, "We study X."),), passages=passages, left_out=left_out)
+    reading = assert_harmless(why_html(answer))
+    bars = [attributes["value"] for tag, attributes in reading.tags if tag == "progress"]
+    assert [reading.texts("th")[:4], reading.texts("th")[4:]] == [
+        ["dense", "words", "fused", "rerank"],
+        ["1Fast X", "Slow Y", "Slow Y"],
+    ]
+    assert reading.texts("td") == [
+        *"0.44 10.00 1.00 1.20 – 20.00 – –".split(),
+        "Left out: only the best 2 papers are used",
+        *"-0.11 – – –".split(),
+    ]
+    assert bars == ["1.000", "0.500", "1.000", "1.000", "1.000", "0.000"]
+    assert reading.texts("details", "pc-why")[0].startswith("See why")
 
 
-def test_a_refusal_says_why_and_names_the_nearest_papers() -> None:
-    answer = answered("Not answered.", outcome="refused", reason="No paper mentions “France”.", nearest=(PAPER,))
-    reading = Reading(evidence_html([finished(answer)]))
-    assert reading.texts("p", "pc-reason") == ["No paper mentions “France”."]
-    assert reading.texts("span", "pc-paper") == ["Fast X"]
-    assert reading.texts("p", "pc-abstract") == [ABSTRACT]
+def test_many_papers_left_out_stay_short() -> None:
+    def left(n: int, reason: str) -> RetrievedPassage:
+        return replace(found(replace(PAPER, title=f"P{n}"), dense=0.1), left_out=f"rank {n}: {reason}")
+
+    left_out = tuple(left(n, "not among the best" if n < 40 else "too long") for n in range(6, 51))
+    reading = assert_harmless(why_html(answered("So.", left_out=left_out)))
+    assert len(reading.texts("th")) == 4 + 10
+    assert reading.texts("details", "pc-rest")[0].startswith("35 moreLeft out: not among the bestP16")
+    assert reading.texts("li")[-1] == "P50"
+    assert len(reading.texts("p", "pc-left")) == 2
+
+
+def test_the_time_of_each_stage_is_a_bar_of_the_whole() -> None:
+    timings = {"understand": 100.0, "retrieve": 300.0, "first_words": 450.0, "write": 1600.0, "total": 2000.0}
+    usage = {"prompt_tokens": 1234, "completion_tokens": 56}
+    reading = assert_harmless(why_html(replace(answered("So."), timings_ms=timings, usage=usage)))
+    assert reading.texts("dt") == ["Understanding", "Searching", "Writing and checking"]
+    assert reading.texts("dd") == ["100 ms", "300 ms", "1.6 s"]
+    assert [attributes["value"] for tag, attributes in reading.tags if tag == "progress"] == ["0.050", "0.150", "0.800"]
+    assert reading.texts("p", "pc-note") == [
+        "2.0 s in all, first words after 450 ms",
+        "1,234 tokens read by the model, 56 tokens written by it",
+    ]
+
+
+def test_what_there_is_nothing_to_say_about_is_not_there() -> None:
+    reading = assert_harmless(why_html(replace(answered("So."), timings_ms={})))
+    assert reading.texts("h3") == ["How this was decided"]
+    assert "table" not in {tag for tag, _ in reading.tags}
+
+
+def test_a_refusal_says_why_and_offers_the_nearest_papers() -> None:
+    other = replace(PAPER, paper_id="slow-y", title="Slow Y")
+    draft = refusal("No paper mentions “France”.", [PAPER, other])
+    answer = answered(draft.text, outcome="refused", reason=draft.reason, nearest=draft.nearest)
+    evidence = assert_harmless(evidence_html([finished(answer)]))
+    assert evidence.texts("p", "pc-reason") == ["No paper mentions “France”."]
+    assert evidence.texts("span", "pc-paper") == ["Fast X", "Slow Y"]
+    assert evidence.texts("p", "pc-abstract") == [ABSTRACT, ABSTRACT]
+    chat = assert_harmless(conversation_html([finished(answer)]))
+    said = "The papers in this library do not answer that. No paper mentions “France”."
+    assert chat.texts("div", "pc-answer") == [said], "the offer is made by the buttons"
+    assert chat.texts("span", "pc-paper") == ["Fast X", "Slow Y"]
+    offered = [b["data-paper"] for b in _buttons(chat) if b["data-act"] == "about"]
+    assert offered == ["fast-x", "slow-y"]
+
+
+def test_evidence_of_old_turns_keeps_its_sources_and_drops_the_rest() -> None:
+    answer = answered("So [1].", (citation(1, PAPER, "We study X."),), passages=(found(PAPER, dense=0.5),))
+    reading = Reading(evidence_html([finished(answer, n) for n in range(1, 31)]))
+    assert len(reading.texts("details", "pc-source")) == 30
+    assert len(reading.texts("details", "pc-why")) == 8
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -199,7 +311,8 @@ def test_how_sure_an_answer_is_stands_there_in_words_without_a_number(level: Con
     ]:
         reading = Reading(confidence_html(answer))
         assert reading.text == words
-        assert reading.texts("p", f"pc-{level}") == [words]
+        assert reading.texts("span", "pc-refused" if answer.refused else f"pc-{level}") == [words]
+        assert bool(reading.texts("span", f"pc-{level}")) != answer.refused
         assert "813" not in Reading(evidence_html([finished(answer)])).text
 
 
@@ -207,9 +320,9 @@ def test_how_an_answer_was_decided_is_told_in_words_and_folded() -> None:
     signals = {"coverage": 0.95, "agreement": 1.0, "paper_margin": 0.3, "citations_moved": 2.0, "confidence": 0.9}
     answer = answered("So [1].", (citation(1, PAPER, "We study X."),), confidence="high", signals=signals)
     reading = Reading(evidence_html([finished(replace(answer, route="The question asks for a number."))]))
-    folded = [attributes for tag, attributes in reading.tags if attributes.get("class") == "pc-decision"]
+    folded = [attributes for tag, attributes in reading.tags if attributes.get("class") == "pc-why"]
     assert [("open" in attributes) for attributes in folded] == [False]
-    assert reading.texts("summary")[-1] == "How this was decided"
+    assert reading.texts("summary")[-1] == "See why"
     assert reading.texts("li") == [
         "Well supported.",
         "Answered from the papers.",

@@ -20,19 +20,31 @@ from rag.answer.answer import Answer, Citation, RetrievedPassage, Searched, Sent
 from rag.papers import Filters, Paper, Passage
 from ui.conversation import ChatTurn
 
-SAFE_TAGS = set(
-    "article div p span a ul li br h2 h3 details summary mark dl dt dd meter button".split()
-)  # fmt: skip
+MATH_TAGS = set(
+    "math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover "
+    "mtable mtr mtd mstyle mpadded".split()
+)
+SAFE_TAGS = MATH_TAGS | set(
+    "article div p span a ul li br h2 h3 details summary mark dl dt dd meter progress button "
+    "table thead tbody tr th td".split()
+)
 SAFE_ATTRIBUTES = set(
-    "class id href title role data-turn aria-busy aria-label aria-live aria-hidden open min max value".split()
-    + "type data-verdict aria-pressed".split()
+    "class id href title role aria-busy aria-label aria-live aria-hidden aria-pressed open min max value type disabled "
+    "colspan scope data-act data-turn data-verdict data-field data-paper data-cites data-source".split()
+)
+MATH_ATTRIBUTES = set(
+    "data-source display mathvariant stretchy fence separator form accent accentunder movablelimits displaystyle "
+    "scriptlevel columnalign rowalign width height depth lspace rspace voffset minsize maxsize linethickness".split()
 )
 ABSTRACT = "We study X. Indexes are 99% smaller than <EOS> ones. It costs $5, or $10 | **more**."
 PAPER = Paper("fast-x", "Fast X", ABSTRACT, date(2021, 8, 19), n_authors=2, organisation="Kyutai")
 
 
 class Reading(HTMLParser):
-    """What a browser would see: tags with their attributes, and the text. Void and closed tags are checked."""
+    """What a browser would see: tags with their attributes, and the text, a formula's as it was written.
+
+    Void and closed tags are checked.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -46,16 +58,22 @@ class Reading(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag != "br":
+        if tag not in ("br", "input"):
             self._open.append(tag)
             self._texts[len(self.tags)] = ""
             self._open[-1] = f"{tag} {len(self.tags)}"
+        if tag == "math":
+            self._add(dict(attrs)["data-source"] or "")
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open, f"</{tag}> closes nothing"
         assert self._open.pop().split()[0] == tag
 
     def handle_data(self, data: str) -> None:
+        if not any(opened.startswith("math ") for opened in self._open):
+            self._add(data)
+
+    def _add(self, data: str) -> None:
         self.text += data
         for opened in self._open:
             self._texts[int(opened.split()[1])] += data
@@ -77,7 +95,7 @@ def assert_harmless(html: str) -> Reading:
     reading = Reading(html)
     for tag, attributes in reading.tags:
         assert tag in SAFE_TAGS, tag
-        assert set(attributes) <= SAFE_ATTRIBUTES, attributes
+        assert set(attributes) <= (MATH_ATTRIBUTES if tag in MATH_TAGS else SAFE_ATTRIBUTES), attributes
         assert (attributes.get("href") or "#evidence-").startswith("#evidence-")
     return reading
 

@@ -1,159 +1,105 @@
-"""Serve the chat to a browser on this machine, and to nobody else."""
+"""Serve the chat to browsers: on this machine alone, or to others who log in."""
 
 from __future__ import annotations
 
-import ipaddress
+import ctypes
+import gc
 import logging
 import os
-import signal
-import socket
+import shutil
 import sys
-import threading
-from types import FrameType
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import offline  # noqa: F401  (keeps Gradio off the network; must come before it)
-from rag.errors import PaperchatError, SettingsError
 from rag.settings import Settings
+from ui.web.hosts import listen, refuse_open_host, url_of
 
 if TYPE_CHECKING:
-    import gradio as gr
-
-    from rag.answer.pipeline import Paperchat
-    from ui.warmup import Warmup
+    from ui.services import Services
 
 WARM_UP_MAY_END_S = 5.0
+M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def serve(settings: Settings) -> None:
     """Serve until the process is told to end (Ctrl-C, SIGTERM); prints one line with the address.
 
     Raises:
-        SettingsError: the host is open to other machines.
+        SettingsError: the host is open to other machines without a log-in, or no address of this one.
         PaperchatError: the port is taken.
     """
-    refuse_open_host(settings.host)
-    refuse_taken_port(settings.host, settings.port)
+    refuse_open_host(settings)
+    _share_the_machine()
+    with closing(listen(settings.host, settings.port)) as listening, _private_uploads():
+        from ui.web.running import ChatServer, say
+        from ui.web.server import create_app
+
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        services = open_services(settings)
+
+        def up() -> None:
+            say(f"paperchat is at {url_of(settings.host, settings.port)} (Ctrl-C ends it)")
+            services.warmup.start()
+
+        try:
+            ChatServer(create_app(services, settings), up).run([listening])
+        finally:
+            close_services(services)
+
+
+def open_services(settings: Settings) -> Services:
+    """What the page and the HTTP API share; nothing heavy is loaded yet.
+
+    Raises:
+        PaperchatError: what is kept cannot be opened.
+    """
     from rag.answer.pipeline import Paperchat
-    from ui.page import build_page
+    from rag.conversations import CONVERSATIONS, ConversationStore
+    from rag.feedback import FEEDBACK, FeedbackStore
+    from rag.shelf import Shelf
+    from ui.services import Services
+    from ui.turnstile import Turnstiles
     from ui.warmup import Warmup
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     engine = Paperchat(settings)
-    warmup = Warmup(engine)
-    page = build_page(engine, warmup)
-    stop = _on_signals()
-    url = launch(page, settings)
-    sys.stdout.write(f"paperchat is at {url} (Ctrl-C ends it)\n")
-    sys.stdout.flush()
-    warmup.start()
-    stop.wait()
-    _end(page, engine, warmup)
-
-
-def launch(page: gr.Blocks, settings: Settings) -> str:
-    """Start serving in the background and return the address.
-
-    Raises:
-        PaperchatError: the port was taken in the meantime.
-    """
-    from ui.page import CSS, SCRIPT, theme
-
-    _keep_loopback_off_proxies()
-    try:
-        _, url, _ = page.launch(
-            server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
-            server_port=settings.port,
-            theme=theme(),
-            css_paths=CSS,
-            js=SCRIPT.read_text("utf-8"),
-            prevent_thread_lock=True,
-            quiet=True,
-            inbrowser=False,
-            share=False,
-            ssr_mode=False,
-            mcp_server=False,
-            pwa=False,
-            run_history=False,
-            enable_monitoring=False,
-            footer_links=[],
-            allowed_paths=[],
-            max_file_size="1kb",  # nothing is uploaded here
-            show_error=False,
-            strict_cors=True,
-        )
-    except OSError:
-        raise _taken(settings.port) from None
-    return str(url)
-
-
-def refuse_open_host(host: str) -> None:
-    """Only this machine may ask while there is no way to say who is asking.
-
-    Raises:
-        SettingsError: other machines could reach `host`.
-    """
-    if host.lower() == "localhost":
-        return
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    except ValueError:
-        pass  # a name: where it leads is not ours to guess
-    raise SettingsError(
-        f"PAPERCHAT_HOST={host} would open the chat to other machines, and it has no log-in yet.",
-        "Use 127.0.0.1, and an SSH tunnel or a proxy with a log-in to reach it from elsewhere.",
+    return Services(
+        engine,
+        Warmup(engine),
+        Shelf(engine),
+        ConversationStore(settings.home / CONVERSATIONS),
+        FeedbackStore(settings.home / FEEDBACK),
+        Turnstiles(settings),
     )
 
 
-def refuse_taken_port(host: str, port: int) -> None:
-    """Say so at once, before anything is loaded.
-
-    Raises:
-        PaperchatError: another program listens there, or the port needs rights.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise PaperchatError(
-                f"Port {port} may not be used without special rights.", "Set PAPERCHAT_PORT to one above 1023."
-            ) from None
-        except OSError:
-            raise _taken(port) from None
+def close_services(services: Services) -> None:
+    """Let go of everything; a warm-up that is under way may end first."""
+    services.warmup.wait(WARM_UP_MAY_END_S)
+    services.conversations.close()
+    services.engine.close()
+    gc.freeze()  # the process ends now: looking through all that the models brought would take seconds
 
 
-def _taken(port: int) -> PaperchatError:
-    return PaperchatError(
-        f"Port {port} is taken by another program, perhaps another paperchat.",
-        "End that one, or set PAPERCHAT_PORT to a free port.",
-    )
+def _share_the_machine() -> None:
+    """Many answers are worked on beside each other, each in a thread of its own; before torch is loaded."""
+    # Torch's own threads would fight over the processors, and 20 people who ask at once would wait eight times
+    # as long. llama.cpp has its own count.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if libc is not None and hasattr(libc, "mallopt"):  # each arena would keep what its largest answer needed
+        libc.mallopt(M_ARENA_MAX, 2)
 
 
-def _keep_loopback_off_proxies() -> None:
-    """Gradio greets its own server at start; a proxy of the machine's could not reach it."""
-    for name in ("NO_PROXY", "no_proxy"):
-        known = [part for part in os.environ.get(name, "").split(",") if part]
-        missing = [host for host in ("127.0.0.1", "localhost", "::1") if host not in known]
-        os.environ[name] = ",".join([*known, *missing])
-
-
-def _on_signals() -> threading.Event:
-    """An event that is set when the process is told to end; told twice, it ends at once."""
-    stop = threading.Event()
-
-    def told(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, told)
-    return stop
-
-
-def _end(page: gr.Blocks, engine: Paperchat, warmup: Warmup) -> None:
-    page.close(verbose=False)
-    warmup.wait(WARM_UP_MAY_END_S)
-    engine.close()
+@contextmanager
+def _private_uploads() -> Iterator[Path]:
+    """A folder that only we can read, for files on their way in; gone at the end with all that is in it."""
+    folder = tempfile.mkdtemp(prefix="paperchat-")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

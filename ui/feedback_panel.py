@@ -10,6 +10,8 @@ import gradio as gr
 
 from rag.feedback import MAX_NOTE
 from ui.feedback import Judging
+from ui.updates import updating
+from ui.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,12 @@ def feedback_panel() -> FeedbackPanel:
     return FeedbackPanel(column, [about, note, paper, unanswerable], send, close)
 
 
-def wire_feedback(
-    judging: Judging, conversation: gr.State, turns: gr.HTML, panel: FeedbackPanel, clear: gr.Button
-) -> None:
+def wire_feedback(judging: Judging, session: gr.State, shown: View, panel: FeedbackPanel, clear: gr.Button) -> None:
     """Thumbs open the panel; sending, closing and a new chat close it."""
-    view = [turns, panel.column, *panel.fields]
+    view = [shown.past, shown.now, panel.column, *panel.fields]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    turns.select(judging.thumb, [conversation], view, **quiet)
-    panel.send.click(judging.send, [conversation, *panel.fields[1:]], view, **quiet)
+    for turns in (shown.past, shown.now):
+        turns.select(updating(judging.thumb), [session], view, trigger_mode="multiple", **quiet)
+    panel.send.click(updating(judging.send), [session, *panel.fields[1:]], view, **quiet)
     for button in (panel.close, clear):
-        button.click(judging.close, [conversation], view, **quiet)
+        button.click(updating(judging.close), [session], view, **quiet)

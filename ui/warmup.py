@@ -20,12 +20,16 @@ class Warmup:
         self._thread = threading.Thread(target=self._run, name="paperchat-warm-up", daemon=True)
         self._done = threading.Event()
         self.problem = ""
-        self.papers = 0
         self.examples: list[str] = []
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def again(self) -> None:
+        """Try once more where it failed: papers may have been added since. Blocks while it does."""
+        if self.done() and self.problem:
+            self._run()
 
     def done(self) -> bool:
         """Whether it has ended, well or not."""
@@ -39,7 +43,7 @@ class Warmup:
     def _run(self) -> None:
         try:
             self._engine.retrieve("warm up", k=1)
-            self.papers = self._engine.library.count()
+            self.problem = ""
             self.examples = example_questions(self._engine)
         except PaperchatError as error:  # the page says so, and answers as soon as it is mended
             self.problem = str(error)

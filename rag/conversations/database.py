@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rag.conversations.schema import migrate
+from rag.conversations.schema import migrate, roll_back
 from rag.errors import PaperchatError
 
 BUSY_S = 10.0
@@ -26,6 +26,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._changing = False  # inside a transaction
         with self._failures():
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_name(f"{path.name}.lock"), timeout=BUSY_S, mode=PRIVATE):
@@ -55,37 +56,45 @@ class Database:
             PaperchatError: the file is damaged, locked for too long, or cannot be written.
         """
         with self._lock, self._failures():
-            return self._connection.execute(sql, parameters).fetchall()
+            return self._settled().execute(sql, parameters).fetchall()
 
     def changed(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; how many rows it has changed."""
         with self._lock, self._failures():
-            return self._connection.execute(sql, parameters).rowcount
+            return self._settled().execute(sql, parameters).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: what is written inside is on the disk when this ends without an exception."""
         with self._lock:
             with self._failures():
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._settled().execute("BEGIN IMMEDIATE")
+            self._changing = True
             try:
                 yield
                 with self._failures():
                     self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+            except BaseException as error:
+                roll_back(self._connection, error)
                 raise
+            finally:
+                self._changing = False
 
     def empty_log(self) -> None:
         """Move the write-ahead log into the file, unless somebody is reading: it may hold what was overwritten."""
         with self._lock, self._failures():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._settled().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the connection; the last one to do so moves the write-ahead log into the file."""
-        with self._lock:
+        with self._lock, self._failures():
             self._connection.close()
+
+    def _settled(self) -> sqlite3.Connection:
+        """The connection, without a change that could not be undone when it failed: it would go on in the next."""
+        if self._connection.in_transaction and not self._changing:
+            self._connection.execute("ROLLBACK")
+        return self._connection
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

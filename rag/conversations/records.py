@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rag.answer.answer import Answer
+from rag.papers import Filters
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
     """One question and what came of it.
 
-    `number` orders the turns of a conversation and tells them apart. `asked_at` is ISO 8601 in UTC.
-    `text` is what had been written, also where there is no whole `answer`. `problem` says why there
-    is none; `stopped` that the person wanted no more.
+    `number` orders the turns of a conversation. `asked_at`, ISO 8601 in UTC with microseconds, tells them
+    apart, also when two tabs go on in one conversation. `text` is what had been written, also where there
+    is no whole `answer`. `problem` says why there is none; `stopped` that the person wanted no more.
+
+    The rest is how it was asked, so that it can be asked again: `filters` in place of those that the
+    question names, `within` around whatever it names, `as_typed` without the conversation's context.
     """
 
     number: int
@@ -23,6 +27,9 @@ class StoredTurn:
     answer: Answer | None = None
     problem: str = ""
     stopped: bool = False
+    filters: Filters | None = None
+    within: Filters = field(default_factory=Filters)
+    as_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ CREATE TABLE turns (
     answer BLOB,
     problem TEXT NOT NULL,
     stopped INTEGER NOT NULL,
+    limits TEXT NOT NULL,
     PRIMARY KEY (conversation, number)
 );
 CREATE VIRTUAL TABLE said USING fts5 (title, turns, tokenize = 'unicode61 remove_diacritics 2');
@@ -60,9 +61,21 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {len(STEPS)}")
         connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
+    except BaseException as error:
+        roll_back(connection, error)
         raise
+
+
+def roll_back(connection: sqlite3.Connection, error: BaseException) -> None:
+    """Undo the open transaction because of `error`, which stays what is told of also where that fails.
+
+    SQLite has often undone it by itself already, after a full disk say.
+    """
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as also:
+            error.add_note(f"It could not be undone: {also}.")
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import builtins
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rag.conversations.database import Database
-from rag.conversations.packing import pack, turn_of
+from rag.conversations.packing import TURN_COLUMNS, row_of, storable, turn_of
 from rag.conversations.records import StoredTurn, Summary
 from rag.conversations.searching import fts_query, searchable
 from rag.conversations.titles import given_title
-from rag.errors import NotFoundError
+from rag.errors import ConflictError, NotFoundError
 
 CONVERSATIONS = "conversations.sqlite3"  # below PAPERCHAT_HOME
 ID_BYTES = 16  # 128 bits: a link cannot be guessed
@@ -24,7 +26,7 @@ SNIPPET_WORDS = 14
 
 _SUMMARY = """c.conversation_id, c.owner, c.title, c.created, c.updated,
     (SELECT count(*) FROM turns t WHERE t.conversation = c.number)"""
-_TURN = "number, question, asked_at, text, answer, problem, stopped"
+_VALUES = ", ".join("?" for _ in TURN_COLUMNS.split(","))
 _OF_OWNER = "conversation_id = ? AND owner = ?"
 
 
@@ -56,8 +58,8 @@ class ConversationStore:
         if not query.strip():
             sql = f"""SELECT {_SUMMARY} FROM conversations c WHERE owner = ? AND deleted IS NULL
                 ORDER BY updated DESC, number DESC LIMIT ?"""
-            return [Summary(*row) for row in self._database.rows(sql, (_storable(owner), limit))]
-        wanted = fts_query(_storable(query))
+            return [Summary(*row) for row in self._database.rows(sql, (storable(owner), limit))]
+        wanted = fts_query(storable(query))
         if not wanted:
             return []
         # CROSS JOIN: search first; left to itself, SQLite may search anew for each conversation.
@@ -65,7 +67,7 @@ class ConversationStore:
             FROM said CROSS JOIN conversations c ON c.number = said.rowid
             WHERE said MATCH ? AND c.owner = ? AND c.deleted IS NULL
             ORDER BY c.updated DESC, c.number DESC LIMIT ?"""
-        found = [Summary(*row) for row in self._database.rows(sql, (wanted, _storable(owner), limit))]
+        found = [Summary(*row) for row in self._database.rows(sql, (wanted, storable(owner), limit))]
         return [replace(summary, snippet=" ".join(summary.snippet.split())) for summary in found]
 
     def load(self, conversation_id: str) -> tuple[Summary, builtins.list[StoredTurn]]:
@@ -76,10 +78,10 @@ class ConversationStore:
         Raises:
             NotFoundError: there is none, or it was deleted.
         """
-        sql = f"""SELECT {_SUMMARY}, t.number, question, asked_at, text, answer, problem, stopped
+        sql = f"""SELECT {_SUMMARY}, t.{TURN_COLUMNS}
             FROM conversations c LEFT JOIN turns t ON t.conversation = c.number
             WHERE conversation_id = ? AND deleted IS NULL ORDER BY t.number"""
-        rows = self._database.rows(sql, (_storable(conversation_id),))
+        rows = self._database.rows(sql, (storable(conversation_id),))
         if not rows:
             raise _not_found(conversation_id)
         turns = [row[SUMMARY_FIELDS:] for row in rows]
@@ -91,64 +93,54 @@ class ConversationStore:
         """Begin an empty conversation and return its id."""
         self._purge()
         with self._database.transaction():
-            return self._insert(owner, given_title(_storable(title)))[0]
+            return self._insert(owner, given_title(storable(title)))[0]
 
-    def save_turn(self, conversation_id: str, owner: str, turn: StoredTurn) -> None:
-        """Keep a turn; one of the same number is replaced.
+    def save_turn(self, conversation_id: str, owner: str, turn: StoredTurn, known: Sequence[str]) -> None:
+        """Keep a turn, in place of what was kept of it before or else as the last of its conversation.
+
+        `known` holds the `asked_at` of all kept turns as the caller knows them, this one among them or not.
 
         Raises:
             NotFoundError: the owner has no such conversation.
+            ConflictError: it holds other turns; nothing is changed.
         """
-        answer = pack(turn.answer) if turn.answer is not None else None
+        row, asked_at = row_of(turn), storable(turn.asked_at)
         with self._database.transaction():
             number = self._number(conversation_id, owner)
-            values = (
-                turn.number,
-                _storable(turn.question),
-                _storable(turn.asked_at),
-                _storable(turn.text),
-                answer,
-                _storable(turn.problem),
-                turn.stopped,
-            )
-            self._database.changed(
-                f"INSERT OR REPLACE INTO turns (conversation, {_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (number, *values),
-            )
+            kept, others = self._kept(number), [storable(at) for at in known]
+            if list(kept.values()) not in (others, [*others, asked_at]):
+                raise _conflict()
+            places = [place for place, at in kept.items() if at == asked_at]
+            if places != [turn.number] if places else turn.number <= max(kept, default=0):
+                raise _conflict()
+            for place in places:
+                self._database.changed("DELETE FROM turns WHERE conversation = ? AND number = ?", (number, place))
+            self._add(number, row)
             self._touch(number)
 
-    def drop_turns(self, conversation_id: str, owner: str, first: int) -> None:
-        """Forget the turns from number `first` on.
+    def drop_turns(self, conversation_id: str, owner: str, first: int, known: Sequence[str]) -> None:
+        """Forget the turns from number `first` on; `known` holds the `asked_at` of all turns that the caller knows.
 
         Raises:
             NotFoundError: the owner has no such conversation.
+            ConflictError: it holds other turns; nothing is changed.
         """
         with self._database.transaction():
             number = self._number(conversation_id, owner)
+            if list(self._kept(number).values()) != [storable(asked_at) for asked_at in known]:
+                raise _conflict()
             self._database.changed("DELETE FROM turns WHERE conversation = ? AND number >= ?", (number, first))
             self._touch(number)
 
-    def fork(self, conversation_id: str, owner: str) -> str:
-        """A copy that belongs to `owner`, to go on from somebody else's link; the original stays as it is.
-
-        Raises:
-            NotFoundError: there is none, or it was deleted.
-        """
+    def copy_of(self, owner: str, title: str, turns: Sequence[StoredTurn]) -> str:
+        """A new conversation of `owner` with these turns: to go on where the original cannot be changed. Its id."""
+        rows = [row_of(turn) for turn in turns]
         with self._database.transaction():
-            where = "conversation_id = ? AND deleted IS NULL"
-            originals = self._database.rows(
-                f"SELECT number, title FROM conversations WHERE {where}", (_storable(conversation_id),)
-            )
-            if not originals:
-                raise _not_found(conversation_id)
-            original, title = originals[0]
-            copy, number = self._insert(owner, title)
-            self._database.changed(
-                f"INSERT INTO turns (conversation, {_TURN}) SELECT ?, {_TURN} FROM turns WHERE conversation = ?",
-                (number, original),
-            )
+            conversation_id, number = self._insert(owner, given_title(storable(title)))
+            for row in rows:
+                self._add(number, row)
             self._touch(number)
-        return copy
+        return conversation_id
 
     def rename(self, conversation_id: str, owner: str, title: str) -> None:
         """Give a conversation another title; it keeps its place in the list.
@@ -156,7 +148,7 @@ class ConversationStore:
         Raises:
             NotFoundError: the owner has no such conversation.
         """
-        title = given_title(_storable(title))
+        title = given_title(storable(title))
         with self._database.transaction():
             number = self._number(conversation_id, owner)
             self._database.changed("UPDATE conversations SET title = ? WHERE number = ?", (title, number))
@@ -180,7 +172,7 @@ class ConversationStore:
             NotFoundError: the owner has no such conversation, or it is gone for good.
         """
         sql = f"UPDATE conversations SET deleted = NULL WHERE {_OF_OWNER}"
-        if not self._database.changed(sql, (_storable(conversation_id), _storable(owner))):
+        if not self._database.changed(sql, (storable(conversation_id), storable(owner))):
             raise _not_found(conversation_id)
 
     # --- inside a transaction --------------------------------------------------------------------
@@ -191,17 +183,26 @@ class ConversationStore:
         ((number,),) = self._database.rows(
             """INSERT INTO conversations (conversation_id, owner, title, created, updated)
             VALUES (?, ?, ?, ?, ?) RETURNING number""",
-            (conversation_id, _storable(owner), title, now, now),
+            (conversation_id, storable(owner), title, now, now),
         )
         self._database.changed("INSERT INTO said (rowid, title, turns) VALUES (?, ?, '')", (number, title))
         return conversation_id, number
 
     def _number(self, conversation_id: str, owner: str) -> int:
         sql = f"SELECT number FROM conversations WHERE {_OF_OWNER} AND deleted IS NULL"
-        rows = self._database.rows(sql, (_storable(conversation_id), _storable(owner)))
+        rows = self._database.rows(sql, (storable(conversation_id), storable(owner)))
         if not rows:
             raise _not_found(conversation_id)
         return int(rows[0][0])
+
+    def _kept(self, number: int) -> dict[int, str]:
+        """The number of each turn and when it was asked, in their order."""
+        sql = "SELECT number, asked_at FROM turns WHERE conversation = ? ORDER BY number"
+        return dict(self._database.rows(sql, (number,)))
+
+    def _add(self, number: int, row: tuple[Any, ...]) -> None:
+        sql = f"INSERT INTO turns (conversation, {TURN_COLUMNS}) VALUES (?, {_VALUES})"
+        self._database.changed(sql, (number, *row))
 
     def _touch(self, number: int) -> None:
         """The turns have changed: when, and what a search finds."""
@@ -232,9 +233,8 @@ def _stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def _storable(text: str) -> str:
-    """Halves of surrogate pairs, which a browser may send and no file can hold, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _conflict() -> ConflictError:
+    return ConflictError("This conversation went on in another tab.", "Open it again from the list to see all of it.")
 
 
 def _not_found(conversation_id: str) -> NotFoundError:

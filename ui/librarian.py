@@ -1,0 +1,246 @@
+"""What happens in the library view: look for papers, choose some, ask about them, add, remove, bring back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from rag.errors import LibraryLockedError, NotFoundError, PaperchatError
+from rag.papers import Filters
+from ui.browsing import Browsing
+from ui.library_html import LOADING, bar_html, controls_html, note_html, papers_html, sentence_html
+from ui.scope_html import scope_html
+from ui.services import Services
+from ui.session import Session
+from ui.uploads import NOT_UPLOADED, Upload, is_upload
+from ui.uploads_html import progress_html, report_html
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+TURN_S = 3.0  # as long as a removal takes at most; adding takes longer, and then the person is told
+UNEXPECTED = (
+    "Something went wrong inside paperchat, and this was not done. The server's log says what; "
+    "`paperchat doctor` checks the installation. You can try again."
+)
+
+
+class Shown(NamedTuple):
+    """A value for each component that events redraw, in the order of `LibraryView.outputs`."""
+
+    search: Any = gr.skip()
+    controls: Any = gr.skip()
+    files: Any = gr.skip()
+    report: Any = gr.skip()
+    note: Any = gr.skip()
+    bar: Any = gr.skip()
+    papers: Any = gr.skip()
+    scope: Any = gr.skip()
+
+
+class Librarian:
+    """The event handlers, for all tabs. One at a time writes to the library from here."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._shelf = services.shelf
+        self._writing = threading.Lock()
+        self._acts: dict[str, Callable[[Browsing, Session, str], Shown]] = {
+            "open": self._open,
+            "pick": self._pick,
+            "pick-page": self._pick_page,
+            "unpick": self._unpick,
+            "next": self._next,
+            "previous": self._previous,
+            "clear": self._clear,
+            "about": self._about,
+            "ask": self._ask,
+            "remove": self._remove,
+            "remove-picked": self._remove_picked,
+            "undo": self._undo,
+            "close-note": self._close_note,
+            "close-report": lambda *_: Shown(report=""),
+        }
+
+    async def opened(self, browsing: Browsing) -> AsyncIterator[Shown]:
+        """The view was opened: the papers as they are now, as soon as the library is loaded."""
+        warmup = self._services.warmup
+        if not warmup.done():
+            yield Shown(bar="", papers=sentence_html(LOADING))
+        while not warmup.done():
+            await asyncio.sleep(POLL_S)
+        yield await asyncio.to_thread(self._view, browsing, anew=True)
+
+    def search(self, words: str, browsing: Browsing) -> Shown:
+        """Only papers with these words."""
+        browsing.problem = ""
+        return self._view(browsing, anew=browsing.search(words or ""))
+
+    def acted(self, session: Session, browsing: Browsing, event: gr.EventData) -> Shown:
+        """Something was pressed, or chosen in a control."""
+        told: Any = event._data  # comes from the browser: anything may be in it
+        told = {key: str(value) for key, value in told.items()} if isinstance(told, dict) else {}
+        browsing.problem = ""
+        if browsing.removed is None:
+            browsing.note = ""
+        try:
+            if "change" in told:
+                chosen = browsing.choose(told["change"], told.get("value", ""))
+                return self._view(browsing) if chosen else Shown()
+            do = self._acts.get(told.get("act", ""))
+            return do(browsing, session, told.get("id", "")) if do else Shown()
+        except PaperchatError as error:
+            browsing.problem = str(error)
+        except Exception:
+            log.exception("An act in the library failed")
+            browsing.problem = UNEXPECTED
+        return Shown(note=note_html(browsing))
+
+    async def added(self, files: Sequence[str] | None, browsing: Browsing) -> AsyncIterator[Shown]:
+        """Files were given: how far they are, then what became of each listing."""
+        if not files or not all(is_upload(file) for file in files):
+            browsing.problem = NOT_UPLOADED if files else ""
+            yield Shown(files=None, note=note_html(browsing))  # to yield nothing would empty the view
+            return
+        upload = Upload(self._shelf, files, self._writing)
+        yield Shown(files=None, report=progress_html(upload.progress()))  # more may be given meanwhile
+        async for progress in upload.changes():
+            yield Shown(report=progress_html(progress))
+        browsing.problem, browsing.note = upload.problem, ""
+        await asyncio.to_thread(self._services.warmup.again)  # the first papers make the chat ready
+        shown = await asyncio.to_thread(self._view, browsing, anew=True)
+        yield shown._replace(report=report_html(upload.report) if upload.report else "")
+
+    def _view(self, browsing: Browsing, *, anew: bool = False) -> Shown:
+        """All of the list; the controls too where they must start `anew`."""
+        if not self._services.warmup.done():
+            return Shown(bar="", papers=sentence_html(LOADING))
+        try:
+            controls = self._controls(browsing) if anew else gr.skip()
+            browsing.page = self._shelf.browse(**browsing.wanted())
+            if not browsing.page.papers and browsing.page.total:  # fewer than there were
+                browsing.turn(0)
+                browsing.page = self._shelf.browse(**browsing.wanted())
+            return self._list(browsing)._replace(controls=controls)
+        except PaperchatError as error:
+            return Shown(note=note_html(browsing), bar="", papers=sentence_html(str(error), problem=True))
+
+    def _list(self, browsing: Browsing) -> Shown:
+        """The page of papers that was looked up before, as it stands now."""
+        opened = [paper.paper_id for paper in browsing.page.papers if paper.paper_id in browsing.opened]
+        sources = {paper_id: self._shelf.sources_of(paper_id) for paper_id in opened}
+        return Shown(note=note_html(browsing), bar=bar_html(browsing), papers=papers_html(browsing, sources))
+
+    def _controls(self, browsing: Browsing) -> str:
+        organisations, sources = self._shelf.organisations(), self._shelf.sources()
+        if browsing.organisation not in dict(organisations):  # its last paper is gone
+            browsing.organisation = None
+        if browsing.source not in dict(sources):
+            browsing.source = None
+        browsing.drawn += 1
+        if not self._shelf.count():  # nothing to narrow
+            return ""
+        return controls_html(browsing, organisations, sources, self._shelf.years())
+
+    def _open(self, browsing: Browsing, _: Session, paper_id: str) -> Shown:
+        if browsing.on_page(paper_id) is None:
+            return Shown()
+        browsing.opened ^= {paper_id}
+        return self._list(browsing)
+
+    def _pick(self, browsing: Browsing, _: Session, paper_id: str) -> Shown:
+        paper = browsing.on_page(paper_id)
+        if paper is None:
+            return Shown()
+        browsing.pick(paper)
+        return self._list(browsing)
+
+    def _pick_page(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.pick_page()
+        return self._list(browsing)
+
+    def _unpick(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.picked = {}
+        return self._list(browsing)
+
+    def _next(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.turn(1)
+        return self._view(browsing)
+
+    def _previous(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.turn(-1)
+        return self._view(browsing)
+
+    def _clear(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.clear()
+        return self._view(browsing, anew=True)._replace(search="")
+
+    def _about(self, browsing: Browsing, session: Session, paper_id: str) -> Shown:
+        paper = self._shelf.paper(paper_id)
+        return _asking_about(session, {paper.paper_id: paper.title})
+
+    def _ask(self, browsing: Browsing, session: Session, _: str) -> Shown:
+        if not browsing.picked:
+            return Shown()
+        there = self._shelf.papers(browsing.picked)  # somebody else may have removed some meanwhile
+        titles = {paper_id: title for paper_id, title in browsing.picked.items() if paper_id in there}
+        if not titles:
+            raise NotFoundError("None of the selected papers is in the library any more.", "Select others.")
+        return _asking_about(session, titles)
+
+    def _remove(self, browsing: Browsing, _: Session, paper_id: str) -> Shown:
+        return self._take_out(browsing, [self._shelf.paper(paper_id).paper_id])
+
+    def _remove_picked(self, browsing: Browsing, *_: object) -> Shown:
+        return self._take_out(browsing, list(browsing.picked)) if browsing.picked else Shown()
+
+    def _take_out(self, browsing: Browsing, paper_ids: list[str]) -> Shown:
+        with self._my_turn():
+            removed = self._shelf.remove(paper_ids)
+        browsing.forget(paper_ids)
+        if removed.papers:
+            browsing.removed, browsing.note = removed, f"Removed {_papers(len(removed.papers))}."
+        return self._view(browsing, anew=True)
+
+    def _undo(self, browsing: Browsing, *_: object) -> Shown:
+        if browsing.removed is None:
+            return Shown()
+        with self._my_turn():
+            n = self._shelf.undo(browsing.removed)
+        browsing.removed, browsing.note = None, f"{_papers(n).capitalize()} put back."
+        return self._view(browsing, anew=True)
+
+    def _close_note(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.removed, browsing.note = None, ""
+        return Shown(note=note_html(browsing))
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """Nobody else writes from this page.
+
+        Raises:
+            LibraryLockedError: files are being added.
+        """
+        if not self._writing.acquire(timeout=TURN_S):
+            raise LibraryLockedError("Files are being added to the library just now.", "Try again when that is done.")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+
+def _asking_about(session: Session, titles: dict[str, str]) -> Shown:
+    """The next questions are about these papers only."""
+    session.conversation.scope = Filters(paper_ids=tuple(titles))
+    session.conversation.scope_title = next(iter(titles.values())) if len(titles) == 1 else ""
+    return Shown(scope=scope_html(session))
+
+
+def _papers(n: int) -> str:
+    return f"{n:,} paper{'' if n == 1 else 's'}"

@@ -1,0 +1,96 @@
+"""The view of the library: what stands where, and which event calls which handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ui.browsing import MAX_QUERY, Browsing
+from ui.librarian import Librarian
+from ui.library_html import LOADING, sentence_html
+from ui.services import Services
+from ui.updates import updating
+
+ACT = (Path(__file__).parent / "static" / "act.js").read_text("utf-8")
+ADDING_AT_ONCE = 4  # uploads that are watched at the same time; one of them writes
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryView:
+    """`drawn` are report, note, bar and papers: each has buttons in it."""
+
+    librarian: Librarian
+    browsing: gr.State
+    search: gr.Textbox
+    controls: gr.HTML
+    files: gr.File
+    report: gr.HTML
+    note: gr.HTML
+    bar: gr.HTML
+    papers: gr.HTML
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """What events redraw, but for the scope above the question box; in the order of `Shown`."""
+        return [self.search, self.controls, self.files, self.report, self.note, self.bar, self.papers]
+
+
+def library_view(services: Services) -> LibraryView:
+    """The view's components, where the page is being built."""
+    browsing = gr.State(Browsing())  # copied for each tab
+    with gr.Row(elem_id="pc-lib-head"):
+        gr.HTML("<h2>Library</h2>", elem_id="pc-lib-name", apply_default_css=False)
+        files = gr.File(
+            file_count="multiple",
+            label="Add papers: drop saved listing pages here, or choose them",
+            show_label=False,
+            height=64,
+            elem_id="pc-lib-files",
+        )
+    report = _drawn("report")
+    search = gr.Textbox(
+        placeholder="Search the papers",
+        label="Search the library",
+        show_label=False,
+        container=False,
+        max_lines=1,
+        max_length=MAX_QUERY,
+        type="text",
+        elem_id="pc-lib-search",
+    )
+    controls = _drawn("controls")
+    with gr.Column(elem_id="pc-lib-top"):  # stays in sight, with Undo in it
+        note = _drawn("note")
+        bar = _drawn("bar")
+    papers = _drawn("papers", sentence_html(LOADING))
+    return LibraryView(Librarian(services), browsing, search, controls, files, report, note, bar, papers)
+
+
+def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, opened: gr.Button) -> None:
+    """Connect events to handlers. `opened` is pressed by the page whenever it shows the view."""
+    librarian, browsing, outputs = view.librarian, view.browsing, [*view.outputs, scope]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # Nothing that is pressed quickly one after another may be lost, as it would be with "once".
+    at_once: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **quiet}
+    opened.click(updating(librarian.opened), [browsing], outputs, concurrency_limit=None, **quiet)
+    for drawn in (view.controls, view.report, view.note, view.bar, view.papers):
+        drawn.select(updating(librarian.acted), [session, browsing], outputs, **at_once)
+    # While a search runs, only the latest of what is typed meanwhile is looked for next.
+    view.search.change(
+        updating(librarian.search), [view.search, browsing], outputs, queue=False, trigger_mode="always_last", **quiet
+    )
+    view.files.upload(
+        updating(librarian.added),
+        [view.files, browsing],
+        outputs,
+        concurrency_limit=ADDING_AT_ONCE,
+        concurrency_id="add",
+        **quiet,
+    )
+
+
+def _drawn(name: str, html: str = "") -> gr.HTML:
+    return gr.HTML(html, elem_id=f"pc-lib-{name}", apply_default_css=False, js_on_load=ACT)
