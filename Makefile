@@ -29,7 +29,7 @@ test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
-	$(PYTHON) -m pytest --cov --cov-report=term
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 eval-dev: $(INSTALLED) ## Ask the bundled questions and measure the answers: the figures of the README
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"

@@ -19,6 +19,8 @@ sys.path.insert(0, str(GUARD))
 sys.modules.pop("sitecustomize", None)  # a distribution may have its own
 import sitecustomize  # noqa: E402, F401  (blocks the network in this process, name look-ups included)
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other; torch's threads would fight over the cores
+
 from rag import offline  # noqa: E402, F401  (must come before any library that it switches off)
 
 if TYPE_CHECKING:

@@ -121,7 +121,7 @@ def test_the_evidence_follows_the_sentence_and_nothing_else_moves(opened: Opened
     before = page.locator(".pc-answer").bounding_box()
     page.locator(".pc-sentence").nth(1).hover(position={"x": 5, "y": 8})
     expect(second).to_have_class("pc-source pc-lit")
-    expect(second.locator("summary")).to_be_in_viewport()
+    expect(second.locator("mark")).to_be_in_viewport()
     assert page.locator(".pc-answer").bounding_box() == before
     scrolled = column.evaluate("column => column.scrollTop")
     page.locator(".pc-sentence").nth(2).hover(position={"x": 5, "y": 8})

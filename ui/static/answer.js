@@ -24,12 +24,19 @@
     made.append(...nodes);
     return made;
   };
+  // The marks of a card that a sentence stands on: those that it quotes, else all.
+  const marksOf = (card, sentence) => {
+    const marks = [...card.querySelectorAll("mark")];
+    const quoted = marks.filter((mark) => sentence?.textContent.includes(mark.textContent.trim()));
+    return quoted.length ? quoted : marks;
+  };
   const ofFlag = (flag) => [block("pc-said", flag.textContent)];
   const ofChip = (chip) => {
     const card = cardOf(chip);
     if (!card) return [block("pc-paper", chip.getAttribute("aria-label"))];
     const parts = [...card.querySelectorAll(":scope > summary :is(.pc-paper, .pc-meta)")].map((part) => part.cloneNode(true));
-    const quotes = [...card.querySelectorAll("mark")].map((mark) => block("pc-said", ...mark.cloneNode(true).childNodes));
+    const marks = marksOf(card, chip.closest(".pc-sentence"));
+    const quotes = marks.map((mark) => block("pc-said", ...mark.cloneNode(true).childNodes));
     if (quotes.length) parts.push(block("pc-quotes", ...quotes));
     if (touch.matches) parts.push(block("pc-meta", "Tap again to open the source."));
     return parts;
@@ -74,7 +81,7 @@
     else if (!popover.contains(event.target)) hide();
   });
   on("scroll", (event) => {
-    if (!popover.contains(event.target)) hide();
+    if (anchor && event.target.contains(anchor)) hide(); // not when the evidence beside it comes to the sentence
   });
   on("keydown", (event) => {
     if (event.key !== "Escape" || popover.hidden) return;
@@ -87,15 +94,18 @@
   let settling = 0;
   let unfolded = null; // an earlier turn's evidence that was opened to follow, and is closed again after
 
-  const reveal = (element, isQuote) => {
-    let scroller = element.parentElement;
+  // Into view, with the sentence it is opened for; what is in view already stays where it is.
+  const bring = (card, sentence) => {
+    let scroller = card.parentElement;
     while (scroller && !(/auto|scroll/.test(getComputedStyle(scroller).overflowY) && scroller.scrollHeight > scroller.clientHeight))
       scroller = scroller.parentElement;
-    if (!scroller || !column().contains(element) || scroller.querySelector("#pc-chat")) return;
-    const [own, view] = [element.getBoundingClientRect(), scroller.getBoundingClientRect()];
-    if (own.top >= view.top && Math.min(own.bottom, own.top + 160) <= view.bottom) return;
-    const above = isQuote ? Math.max(16, (view.height - own.height) / 3) : 16;
-    scroller.scrollTo({ top: scroller.scrollTop + own.top - view.top - above, behavior: behavior() });
+    if (!scroller || !column().contains(card) || scroller.querySelector("#pc-chat")) return;
+    const quote = marksOf(card, sentence)[0] ?? card.querySelector("summary");
+    const [said, own, view] = [quote, card, scroller].map((element) => element.getBoundingClientRect());
+    if (said.top >= view.top && Math.min(said.bottom, said.top + 160) <= view.bottom) return;
+    const fits = said.bottom - own.top <= view.height - 80;
+    const top = fits ? own.top - 16 : said.top - Math.max(16, (view.height - said.height) / 3);
+    scroller.scrollTo({ top: scroller.scrollTop + top - view.top, behavior: behavior() });
   };
   const light = (cards) => {
     for (const card of document.querySelectorAll(".pc-lit")) if (!cards.includes(card)) card.classList.remove("pc-lit");
@@ -120,7 +130,7 @@
       if (unfolded && unfolded !== fold) unfolded.open = false;
       unfolded = fold && !fold.open ? fold : unfolded === fold ? fold : null;
       if (fold) fold.open = true;
-      reveal(cards[0], false);
+      bring(cards[0], sentence);
     }, SETTLE_MS);
   };
   on("pointerover", (event) => {
@@ -144,10 +154,7 @@
     unfolded = null;
     light([card]);
     card.querySelector("summary").focus({ preventScroll: true });
-    reveal(card, false);
-    const quote = card.querySelector("mark");
-    if (quote && quote.getBoundingClientRect().bottom - card.getBoundingClientRect().top > column().clientHeight - 80)
-      reveal(quote, true);
+    bring(card, chip.closest(".pc-sentence"));
   };
   on("click", (event) => {
     const chip = at(event, "a.pc-chip");
