@@ -78,7 +78,7 @@ def services_of(engine: ScriptedEngine, folder: Path) -> Services:
         shelf=shelf,
         conversations=ConversationStore(folder / "conversations.sqlite3"),
         feedback=FeedbackStore(folder / "feedback.jsonl"),
-        turnstiles=Turnstiles(engine.settings),
+        turnstiles=Turnstiles(),
     )
 
 

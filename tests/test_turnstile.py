@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.settings import Settings
 from ui.turnstile import SLOTS, Turnstile, Turnstiles
 
 
@@ -210,9 +209,8 @@ def test_any_order_of_events_keeps_the_line(slots: int, steps: list[tuple[str, i
     run(test())
 
 
-def test_each_answerer_has_its_own_turnstile_and_the_configured_one_is_the_default() -> None:
-    turnstiles = Turnstiles(Settings(_env_file=None, answerer="local"))  # type: ignore[call-arg]
-    assert turnstiles.of() is turnstiles.of("local")
+def test_each_answerer_has_its_own_turnstile() -> None:
+    turnstiles = Turnstiles()
     assert len({id(turnstiles.of(kind)) for kind in SLOTS}) == len(SLOTS)
     assert turnstiles.of("local").slots == 1, "llama.cpp writes one answer at a time"
     with pytest.raises(ValueError, match="needs a slot"):

@@ -70,7 +70,7 @@ def services_of(engine: Any, folder: Path, **others: Any) -> Services:
         "shelf": Shelf(engine),
         "conversations": ConversationStore(folder / "conversations.sqlite3"),
         "feedback": FeedbackStore(folder / "feedback.jsonl"),
-        "turnstiles": Turnstiles(engine.settings),
+        "turnstiles": Turnstiles(),
     }
     return Services(engine=engine, **{**parts, **others})
 

@@ -72,7 +72,7 @@ def open_services(settings: Settings) -> Services:
         Shelf(engine),
         ConversationStore(settings.home / CONVERSATIONS),
         FeedbackStore(settings.home / FEEDBACK),
-        Turnstiles(settings),
+        Turnstiles(),
     )
 
 

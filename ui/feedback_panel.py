@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from rag.feedback import MAX_NOTE
+from ui.drawn import QUIET
 from ui.feedback import Judging
 from ui.updates import updating
 from ui.view import View
@@ -41,7 +42,7 @@ def feedback_panel() -> FeedbackPanel:
 def wire_feedback(judging: Judging, session: gr.State, shown: View, panel: FeedbackPanel, clear: gr.Button) -> None:
     """Thumbs open the panel; sending, closing and a new chat close it."""
     view = [shown.past, shown.now, panel.column, *panel.fields]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    quiet: dict[str, Any] = {**QUIET, "queue": False}
     for turns in (shown.past, shown.now):
         turns.select(updating(judging.thumb), [session], view, trigger_mode="multiple", **quiet)
     panel.send.click(updating(judging.send), [session, *panel.fields[1:]], view, **quiet)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ui.browsing import MAX_QUERY, Browsing
+from ui.drawn import QUIET, drawn
 from ui.librarian import Librarian
 from ui.library_html import LOADING, sentence_html
 from ui.services import Services
 from ui.updates import updating
 
-ACT = (Path(__file__).parent / "static" / "act.js").read_text("utf-8")
 ADDING_AT_ONCE = 4  # uploads that are watched at the same time; one of them writes
 
 
@@ -50,7 +49,7 @@ def library_view(services: Services) -> LibraryView:
             height=64,
             elem_id="pc-lib-files",
         )
-    report = _drawn("report")
+    report = drawn("", "pc-lib-report")
     search = gr.Textbox(
         placeholder="Search the papers",
         label="Search the library",
@@ -61,26 +60,25 @@ def library_view(services: Services) -> LibraryView:
         type="text",
         elem_id="pc-lib-search",
     )
-    controls = _drawn("controls")
+    controls = drawn("", "pc-lib-controls")
     with gr.Column(elem_id="pc-lib-top"):  # stays in sight, with Undo in it
-        note = _drawn("note")
-        bar = _drawn("bar")
-    papers = _drawn("papers", sentence_html(LOADING))
+        note = drawn("", "pc-lib-note")
+        bar = drawn("", "pc-lib-bar")
+    papers = drawn(sentence_html(LOADING), "pc-lib-papers")
     return LibraryView(Librarian(services), browsing, search, controls, files, report, note, bar, papers)
 
 
 def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, opened: gr.Button) -> None:
     """Connect events to handlers. `opened` is pressed by the page whenever it shows the view."""
     librarian, browsing, outputs = view.librarian, view.browsing, [*view.outputs, scope]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     # Nothing that is pressed quickly one after another may be lost, as it would be with "once".
-    at_once: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **quiet}
-    opened.click(updating(librarian.opened), [browsing], outputs, concurrency_limit=None, **quiet)
-    for drawn in (view.controls, view.report, view.note, view.bar, view.papers):
-        drawn.select(updating(librarian.acted), [session, browsing], outputs, **at_once)
+    at_once: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **QUIET}
+    opened.click(updating(librarian.opened), [browsing], outputs, concurrency_limit=None, **QUIET)
+    for part in (view.controls, view.report, view.note, view.bar, view.papers):
+        part.select(updating(librarian.acted), [session, browsing], outputs, **at_once)
     # While a search runs, only the latest of what is typed meanwhile is looked for next.
     view.search.change(
-        updating(librarian.search), [view.search, browsing], outputs, queue=False, trigger_mode="always_last", **quiet
+        updating(librarian.search), [view.search, browsing], outputs, queue=False, trigger_mode="always_last", **QUIET
     )
     view.files.upload(
         updating(librarian.added),
@@ -88,9 +86,5 @@ def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, opened: g
         outputs,
         concurrency_limit=ADDING_AT_ONCE,
         concurrency_id="add",
-        **quiet,
+        **QUIET,
     )
-
-
-def _drawn(name: str, html: str = "") -> gr.HTML:
-    return gr.HTML(html, elem_id=f"pc-lib-{name}", apply_default_css=False, js_on_load=ACT)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ui.chat import Chat
+from ui.drawn import QUIET, STATIC, drawn
 from ui.evidence_html import evidence_html
 from ui.examples import EXAMPLES
 from ui.feedback import Judging
@@ -24,11 +24,8 @@ from ui.updates import updating
 from ui.view import View, Views
 
 WAITING_AT_MOST = 500  # events of all tabs; each answerer has a fair queue of its own
-STATIC = Path(__file__).parent / "static"
 CSS = [STATIC / f"{name}.css" for name in ("layout", "chat", "answer", "library", "map", "settings")]
 SCRIPTS = ["copy.js", "page.js", "answer.js", "library.js"]
-ACT = (STATIC / "act.js").read_text("utf-8")
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def theme() -> gr.themes.Base:
@@ -60,7 +57,7 @@ def build_page(services: Services) -> gr.Blocks:
     page = gr.Blocks(title="paperchat", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
     with page:
         session = gr.State(Session(), delete_callback=Session.end)  # copied for each tab
-        _drawn(_TOP, "pc-top")
+        drawn(_TOP, "pc-top")
         with gr.Row(elem_id="pc-shell"):
             side = _side()
             with gr.Column(elem_id="pc-middle"):
@@ -74,7 +71,7 @@ def build_page(services: Services) -> gr.Blocks:
                     the_map = map_view(services, session)
                 with gr.Column(elem_id="pc-settings", elem_classes="pc-other-view"):
                     settings = settings_view(services, session)
-            evidence = _drawn(evidence_html([]), "pc-evidence")
+            evidence = drawn(evidence_html([]), "pc-evidence")
         shown = View(*view[:2], evidence, composer[1], view[2], composer[0], side.chats)
         _wire_chat(page, chat, session, shown, side, example)
         _wire_keeping(keeping, session, shown, side)
@@ -88,7 +85,7 @@ def build_page(services: Services) -> gr.Blocks:
 
 def _side() -> Side:
     with gr.Column(elem_id="pc-side"):
-        _drawn("<h1>paperchat</h1>", "pc-name")
+        drawn("<h1>paperchat</h1>", "pc-name")
         new = gr.Button("New chat", elem_id="pc-clear", size="sm")
         with gr.Column(elem_id="pc-nav"):
             gr.Button("Chat", elem_id="pc-go-chat", elem_classes="pc-go", size="sm")
@@ -102,15 +99,15 @@ def _side() -> Side:
             container=False,
             elem_id="pc-search",
         )
-        chats = _drawn("", "pc-chats")
-        status = _drawn("", "pc-status")
+        chats = drawn("", "pc-chats")
+        status = drawn("", "pc-status")
     return Side(new, search, chats, library, the_map, status)
 
 
 def _chat_view() -> tuple[tuple[gr.HTML, gr.HTML, gr.Column], list[gr.Button]]:
     with gr.Column(elem_id="pc-chat"):
-        past = _drawn("", "pc-past")
-        now = _drawn(conversation_html([]), "pc-now")
+        past = drawn("", "pc-past")
+        now = drawn(conversation_html([]), "pc-now")
         with gr.Column(elem_id="pc-examples", visible=False) as examples:
             example = [gr.Button("", size="sm", visible=False) for _ in range(EXAMPLES)]
     return (past, now, examples), example
@@ -118,7 +115,7 @@ def _chat_view() -> tuple[tuple[gr.HTML, gr.HTML, gr.Column], list[gr.Button]]:
 
 def _composer() -> tuple[gr.HTML, gr.Textbox]:
     with gr.Column(elem_id="pc-composer"):
-        scope = _drawn("", "pc-scope")
+        scope = drawn("", "pc-scope")
         box = gr.Textbox(
             lines=1,
             max_lines=8,
@@ -132,11 +129,6 @@ def _composer() -> tuple[gr.HTML, gr.Textbox]:
             elem_id="pc-question",
         )
     return scope, box
-
-
-def _drawn(html: str, elem_id: str) -> gr.HTML:
-    """HTML of our own, whose buttons tell the program what was pressed."""
-    return gr.HTML(html, elem_id=elem_id, apply_default_css=False, js_on_load=ACT)
 
 
 def _wire_chat(
@@ -154,9 +146,9 @@ def _wire_chat(
 
 
 def _wire_keeping(keeping: Keeping, session: gr.State, shown: View, side: Side) -> None:
-    for drawn in (shown.past, shown.now, shown.evidence, shown.scope, side.chats):
+    for part in (shown.past, shown.now, shown.evidence, shown.scope, side.chats):
         # Nothing that is pressed quickly one after another may be lost, as it would be with "once".
-        drawn.select(updating(keeping.acted), [session], list(shown), queue=False, trigger_mode="multiple", **QUIET)
+        part.select(updating(keeping.acted), [session], list(shown), queue=False, trigger_mode="multiple", **QUIET)
     found = {"queue": False, "trigger_mode": "always_last", **QUIET}
     side.search.change(updating(keeping.search), [side.search, session], list(shown), **found)
 

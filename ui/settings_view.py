@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from rag.probe import local_model_problem
 from ui.choosing import Choosing, Shown
+from ui.drawn import QUIET, drawn
 from ui.preferences import Preferences
 from ui.services import Services
 from ui.session import Session
@@ -25,10 +25,8 @@ from ui.settings_html import (
 )
 from ui.updates import updating
 
-ACT = (Path(__file__).parent / "static" / "act.js").read_text("utf-8")
 ASKED_AT_ONCE = 16  # endpoints that are being tested or listed, of all tabs; each may take ten seconds
 UNCHECKED = gr.InputHTMLAttributes(autocapitalize="off", autocomplete="off", autocorrect="off", spellcheck=False)
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,16 @@ class SettingsView:
 def settings_view(services: Services, session: gr.State) -> SettingsView:
     """The components, where the page is being built; `session` starts as the server is configured."""
     server, form, nothing = services.engine.settings, Form(), Preferences()
-    _drawn(ABOUT, "pc-settings-about")
+    drawn(ABOUT, "pc-settings-about")
     with gr.Row(elem_id="pc-settings-state"):
-        summary = _drawn(summary_html(nothing, server), "pc-settings-summary")
+        summary = drawn(summary_html(nothing, server), "pc-settings-summary")
         defaults = gr.Button("Back to defaults", elem_id="pc-defaults", size="sm", scale=0)
-    answerers = _drawn(answerers_html(form, nothing, server, local_model_problem(server)), "pc-answerers")
-    answerer_problem = _drawn("", "pc-answerer-problem")
+    answerers = drawn(answerers_html(form, nothing, server, local_model_problem(server)), "pc-answerers")
+    answerer_problem = drawn("", "pc-answerer-problem")
     with gr.Column(elem_id="pc-endpoint", visible=offers_endpoint(server)):
         address, key, key_state, model, test, endpoint_problem, tested = _endpoint(services)
-    fields = _drawn(fields_html(form, server), "pc-fields")
-    fields_problem = _drawn("", "pc-fields-problem")
+    fields = drawn(fields_html(form, server), "pc-fields")
+    fields_problem = drawn("", "pc-fields-problem")
     shown = Shown(
         summary=summary,
         answerers=answerers,
@@ -86,8 +84,8 @@ def wire_settings(
     # Gradio's own "once" would drop a change that comes while the one before is being worked on.
     quick: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "queue": False}
     asking: dict[str, Any] = {**quick, "queue": True, "concurrency_limit": ASKED_AT_ONCE, "concurrency_id": "endpoint"}
-    for drawn in (shown.answerers, shown.fields):
-        drawn.select(updating(choosing.changed), own, all_shown, **quick)
+    for part in (shown.answerers, shown.fields):
+        part.select(updating(choosing.changed), own, all_shown, **quick)
     for left in (shown.address.submit, shown.address.blur, shown.key.submit, shown.key.blur):
         told = left(updating(choosing.endpoint), typed, all_shown, **quick)
         told.then(updating(choosing.models), own, all_shown, **asking)
@@ -100,7 +98,7 @@ def wire_settings(
 
 def _endpoint(services: Services) -> tuple[Any, ...]:
     server = services.engine.settings
-    _drawn(ENDPOINT_ABOUT, "pc-endpoint-about")
+    drawn(ENDPOINT_ABOUT, "pc-endpoint-about")
     address = gr.Textbox(
         label="Address",
         placeholder=str(server.openai_base_url or "http://localhost:11434/v1"),
@@ -110,7 +108,7 @@ def _endpoint(services: Services) -> tuple[Any, ...]:
         html_attributes=UNCHECKED,
     )
     key = gr.Textbox(label="Key", type="password", max_length=MAX_TYPED, elem_id="pc-key", html_attributes=UNCHECKED)
-    key_state = _drawn(key_html(Form(), server), "pc-key-state")
+    key_state = drawn(key_html(Form(), server), "pc-key-state")
     with gr.Row(elem_id="pc-endpoint-end"):
         model = gr.Dropdown(
             [server.openai_model],
@@ -120,10 +118,6 @@ def _endpoint(services: Services) -> tuple[Any, ...]:
             elem_id="pc-model",
         )
         test = gr.Button("Test", elem_id="pc-test", size="sm", scale=0)
-    endpoint_problem = _drawn("", "pc-endpoint-problem")
-    tested = _drawn("", "pc-tested")
+    endpoint_problem = drawn("", "pc-endpoint-problem")
+    tested = drawn("", "pc-tested")
     return address, key, key_state, model, test, endpoint_problem, tested
-
-
-def _drawn(html: str, elem_id: str) -> gr.HTML:
-    return gr.HTML(html, elem_id=elem_id, apply_default_css=False, js_on_load=ACT)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from rag.settings import AnswererName, Settings
+from rag.settings import AnswererName
 
 Moved = Callable[[int], None]
 
@@ -97,13 +97,12 @@ class Turnstile:
 class Turnstiles:
     """One turnstile for each answerer, shared by the page and the HTTP API."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._configured = settings.effective_answerer
+    def __init__(self) -> None:
         self._of = {kind: Turnstile(slots) for kind, slots in SLOTS.items()}
 
-    def of(self, kind: AnswererName | None = None) -> Turnstile:
-        """The turnstile of an answerer (`Settings.effective_answerer`); None is the one that is configured."""
-        return self._of[kind or self._configured]
+    def of(self, kind: AnswererName) -> Turnstile:
+        """The turnstile of an answerer (`Settings.effective_answerer`)."""
+        return self._of[kind]
 
 
 @dataclass(slots=True, eq=False)

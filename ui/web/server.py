@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from rag.settings import Settings
 from ui import page as our_page
+from ui.drawn import STATIC
 from ui.services import Services
 from ui.web.api import api
 from ui.web.doors import FILE_BYTES, Doors
@@ -41,7 +42,7 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
     app.include_router(health(services))
     app.include_router(api(services))
     app.include_router(exports(services.conversations))
-    app.mount("/pc-static", StaticFiles(directory=our_page.STATIC))
+    app.mount("/pc-static", StaticFiles(directory=STATIC))
     _mount_page(app, our_page.build_page(services))
     # The last one added is the first that a request meets.
     handle_errors(app)
