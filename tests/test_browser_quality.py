@@ -93,6 +93,9 @@ def test_no_drawer_of_a_phone_has_a_serious_fault_of_accessibility(browser: Brow
 def test_nothing_moves_while_an_answer_is_written(browser: Browser, seed_url: str) -> None:
     tab = Tab(browser, seed_url)
     tab.context.add_init_script(SHIFTS)
+    expect(tab.page.locator("#pc-status")).to_contain_text(
+        "papers"
+    )  # loaded: leaving before is an error in the console
     tab.open(seed_url)
     assert shifted(tab) < 0.1, "the page itself"
     with endpoint(about_tilde(pause=0.05)) as stub:

@@ -142,8 +142,12 @@ class Choosing:
         probe = probe_endpoint(settings)
         if form.asked == request:
             form.listed = form.listed if probe.models else None
-            choices = list(probe.models) or [settings.openai_model]
-            yield Shown(tested=outcome_html(probe.message, probe.ok), model=gr.update(choices=choices))
+            said = outcome_html(probe.message, probe.ok)
+            yield self._listed(probe.models, host, form, session)._replace(tested=said)
+
+    def current(self, form: Form, session: Session) -> Shown:
+        """What holds now: what an endpoint was asked for may arrive after a change that was made meanwhile."""
+        return self._applied(form, session)
 
     def _taken(self, address: str, key: str, form: Form, session: Session) -> Shown:
         """Both fields into the form. Where the page does not offer them, nothing is taken."""

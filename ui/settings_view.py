@@ -86,13 +86,16 @@ def wire_settings(
     asking: dict[str, Any] = {**quick, "queue": True, "concurrency_limit": ASKED_AT_ONCE, "concurrency_id": "endpoint"}
     for part in (shown.answerers, shown.fields):
         part.select(updating(choosing.changed), own, all_shown, **quick)
+    asked = []
     for left in (shown.address.submit, shown.address.blur, shown.key.submit, shown.key.blur):
         told = left(updating(choosing.endpoint), typed, all_shown, **quick)
-        told.then(updating(choosing.models), own, all_shown, **asking)
-    shown.model.focus(updating(choosing.models), own, all_shown, **asking)
+        asked.append(told.then(updating(choosing.models), own, all_shown, **asking))
+    asked.append(shown.model.focus(updating(choosing.models), own, all_shown, **asking))
     shown.model.input(updating(choosing.model), [shown.model, *own], all_shown, **quick)
     shown.key_state.select(updating(choosing.forget), own, all_shown, **quick)
-    view.test.click(updating(choosing.test), typed, all_shown, **{**asking, "trigger_mode": "once"})
+    asked.append(view.test.click(updating(choosing.test), typed, all_shown, **{**asking, "trigger_mode": "once"}))
+    for answered in asked:
+        answered.then(updating(choosing.current), own, all_shown, **quick)
     view.defaults.click(updating(choosing.defaults), own, all_shown, **quick)
 
 
