@@ -1,4 +1,4 @@
-"""Process-wide switches that keep libraries off the network; imported before any of them.
+"""Process-wide switches that keep libraries off the network and out of each other's way; imported before any.
 
 Each is read once at import by the library it belongs to, so this module must come first.
 `setdefault` leaves a user's own choice alone.
@@ -26,6 +26,8 @@ def apply() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # numpy's products here are small: a second thread only waits for the first, 60 times as long on a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Gradio would keep every event and sum them up with pandas after each one, with analytics off too.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")

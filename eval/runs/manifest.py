@@ -16,7 +16,7 @@ from eval.runs.folder import Manifest
 from rag.answer.grounding import GROUNDING_VERSION, SUPPORTED
 from rag.answer.pipeline import Paperchat
 from rag.answer.prompts import PROMPTS_VERSION
-from rag.models.embedder import SentenceTransformerEmbedder
+from rag.models.interfaces import Embedder
 from rag.models.local_llm import bundled_gguf
 from rag.settings import AnswererName, Settings
 
@@ -27,7 +27,7 @@ HASH_CHARS = 16
 
 def manifest_of(
     engine: Paperchat,
-    embedder: SentenceTransformerEmbedder,
+    embedder: Embedder,
     kind: AnswererName,
     source: Path,
     questions: Sequence[GoldQuestion],
