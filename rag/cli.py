@@ -5,20 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rag import cli_eval, cli_library, cli_mcp, cli_serve
+from rag import cli_eval, cli_ingest, cli_library, cli_mcp, cli_serve, cli_sync
 from rag.cli_common import SOME_FAILED, Json, failures, settings
 from rag.errors import PaperchatError
 
 if TYPE_CHECKING:
     from rag.answer.answer import Answer, Turn
     from rag.answer.pipeline import Paperchat
-    from rag.ingest import IngestReport
 
 app = typer.Typer(
     help="Answers about research papers, with the evidence for every sentence.",
@@ -27,6 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(cli_ingest.ingest)
+app.command()(cli_sync.sync)
+app.command()(cli_sync.arxiv)
 app.add_typer(cli_library.app, name="library")
 app.add_typer(cli_eval.app, name="eval")
 
@@ -72,38 +73,6 @@ def _root(
     _: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     pass
-
-
-@app.command()
-def ingest(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Files, or folders of files, that list papers.", metavar="PATH...")
-    ],
-    json_output: Json = False,
-) -> None:
-    """Add papers to the library. What is already there and unchanged costs nothing."""
-    from rag.atlas import refresh
-    from rag.batch import print_json
-    from rag.ingest import ingest as ingest_paths
-    from rag.ingest import library_fingerprint
-    from rag.library.library import Library
-    from rag.models.embedder import load_embedder
-    from rag.show import progress, show_ingest, show_warnings
-
-    with failures(json_output):
-        chosen = settings()
-        embedder = load_embedder(chosen)
-        library = Library.open(chosen.library_folder, library_fingerprint(embedder))
-        with closing(library), progress("Embedding papers") as update:
-            report = ingest_paths(paths, library, embedder, progress=update)
-            refresh(library)
-        show_warnings(report)
-        if json_output:
-            for row in report.rows:
-                print_json(asdict(row))
-        else:
-            show_ingest(report)
-        raise typer.Exit(_ingest_status(report))
 
 
 @app.command()
@@ -207,13 +176,6 @@ def doctor(json_output: Json = False) -> None:
 app.command()(cli_serve.serve)
 app.command()(cli_serve.password)
 app.command()(cli_mcp.mcp)
-
-
-def _ingest_status(report: IngestReport) -> int:
-    failed = sum(row.outcome == "failed" for row in report.rows)
-    if failed < len(report.rows):
-        return SOME_FAILED if failed else 0
-    return 1
 
 
 def _read_question() -> str:

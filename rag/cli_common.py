@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from rag.errors import PaperchatError
 
 if TYPE_CHECKING:
+    from rag.library.library import Library
     from rag.settings import Settings
 
 SOME_FAILED = 3
@@ -18,15 +19,15 @@ SOME_FAILED = 3
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
-def settings() -> Settings:
-    """The settings, read when a command needs them.
+def settings(**given: object) -> Settings:
+    """The settings, read when a command needs them; what is `given` and not None replaces what is configured.
 
     Raises:
         SettingsError: they are wrong.
     """
     from rag.settings import load_settings
 
-    return load_settings()
+    return load_settings(**given)
 
 
 @contextmanager
@@ -42,3 +43,21 @@ def failures(json_output: bool) -> Iterator[None]:
             print_json({"error": error_dict(error)})
         show_error(error)
         raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def opened_library() -> Iterator[Library]:
+    """The library as it was built: looking after it needs no embedder.
+
+    Raises:
+        LibraryError: there is none, or it is damaged.
+    """
+    from rag.library.library import Library
+
+    with closing(Library.open(settings().library_folder)) as library:
+        yield library
+
+
+def status(done: int, failed: int) -> int:
+    """The exit status of a command on several things: 0 all, 3 some failed, 1 all failed."""
+    return SOME_FAILED if failed and done else int(failed > 0)

@@ -1,21 +1,24 @@
-"""`paperchat library`: what it holds, whether it is sound, and how to mend it."""
+"""`paperchat library`: what it holds, whether it is sound, how to mend it, and how to take papers out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli_common import Json, failures, settings
+from rag import cli_block, cli_transfer
+from rag.cli_common import Json, failures, opened_library, settings, status
 from rag.errors import LibraryError
 
 if TYPE_CHECKING:
     from rag.library.check import Report
     from rag.library.library import Library
+    from rag.library.salvage import Salvaged
 
-app = typer.Typer(help="Look after the library: stats, verify, repair, rebuild.", no_args_is_help=True)
+app = typer.Typer(help="Look after the library: check and mend it, back it up, take papers out.", no_args_is_help=True)
+app.add_typer(cli_transfer.app)
+app.add_typer(cli_block.app, name="block")
 
 
 @app.command()
@@ -24,7 +27,7 @@ def stats(json_output: Json = False) -> None:
     from rag.batch import print_json
     from rag.show import show_stats
 
-    with failures(json_output), _library() as library:
+    with failures(json_output), opened_library() as library:
         found = library.stats().as_dict()
         if json_output:
             print_json(found)
@@ -35,29 +38,38 @@ def stats(json_output: Json = False) -> None:
 @app.command()
 def verify(json_output: Json = False) -> None:
     """Check every store against the catalog, passage by passage; nothing is changed."""
-    with failures(json_output), _library() as library:
+    with failures(json_output), opened_library() as library:
         _end(library.verify(), json_output)
 
 
 @app.command()
 def repair(json_output: Json = False) -> None:
-    """Build what `verify` finds wrong anew from the catalog, without embedding, and verify again."""
-    with failures(json_output), _library() as library:
-        _end(library.repair(), json_output)
+    """Build what `verify` finds wrong anew from the catalog, and verify again.
+
+    From a damaged catalog all that can be read is saved into a new one; what passages are lost is embedded anew.
+    """
+    from rag.library.salvage import salvage_if_damaged
+    from rag.show_library import show_salvaged
+
+    with failures(json_output):
+        saved = salvage_if_damaged(settings().library_folder)
+        if saved is not None and not json_output:
+            show_salvaged(saved)
+        with opened_library() as library:
+            if saved is not None and saved.incomplete:
+                _embed_anew(library)
+            report = library.repair()
+        _end(report, json_output, saved)
 
 
 @app.command()
 def rebuild(json_output: Json = False) -> None:
     """Cut and embed every paper anew, as after a change of embedder; the old library serves until the end."""
     from rag.batch import print_json
-    from rag.ingest import rebuild as rebuild_all
-    from rag.models.embedder import load_embedder
-    from rag.show import progress, show_stats
+    from rag.show import show_stats
 
-    with failures(json_output), _library() as library:
-        embedder = load_embedder(settings())
-        with progress("Embedding papers") as update:
-            rebuild_all(library, embedder, progress=update)
+    with failures(json_output), opened_library() as library:
+        _embed_anew(library)
         found = library.stats().as_dict()
         if json_output:
             print_json(found)
@@ -65,21 +77,74 @@ def rebuild(json_output: Json = False) -> None:
             show_stats(found)
 
 
-@contextmanager
-def _library() -> Iterator[Library]:
-    """The library as it was built: looking at it needs no embedder."""
-    from rag.library.library import Library
+@app.command()
+def gc(json_output: Json = False) -> None:
+    """Take away what nothing needs any more: old index builds, leftovers of killed processes, free space."""
+    from rag.batch import print_json
+    from rag.library.collecting import collect
+    from rag.show_library import show_collected
 
-    with closing(Library.open(settings().library_folder)) as library:
-        yield library
+    with failures(json_output), opened_library() as library:
+        done = collect(library)
+        print_json(done.as_dict()) if json_output else show_collected(done)
 
 
-def _end(report: Report, json_output: bool) -> None:
+@app.command()
+def delete(
+    names: Annotated[
+        list[str], typer.Argument(help="Ids, arXiv ids, DOIs or titles of papers.", metavar="ID|TITLE...")
+    ],
+    block: Annotated[bool, typer.Option("--block", help="Refuse these papers from now on.")] = False,
+    reason: Annotated[str, typer.Option(help="Why they are blocked.")] = "",
+    json_output: Json = False,
+) -> None:
+    """Delete papers for good, from every store. Without --block they come back when their source is ingested again."""
+    from rag.atlas import refresh
+    from rag.batch import print_json
+    from rag.show_library import show_deleted
+
+    with failures(json_output), opened_library() as library:
+        chosen, missed = _chosen(library, names)
+        gone = library.delete(chosen, block=block, reason=reason)
+        if gone:
+            refresh(library)  # the map names topics by words of the papers
+        if json_output:
+            print_json({"deleted": [paper.paper_id for paper in gone], "blocked": block, "not_deleted": missed})
+        else:
+            show_deleted(gone, block, missed)
+    raise typer.Exit(status(len(gone), len(missed)))
+
+
+def _chosen(library: Library, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Ids of the papers that people call so, and why some names choose none."""
+    chosen, missed = [], {}
+    for name in names:
+        found = library.named(name)
+        if len(found) == 1:
+            chosen.append(found[0].paper_id)
+        elif found:
+            missed[name] = f"several papers are called so; give an id: {', '.join(paper.paper_id for paper in found)}"
+        else:
+            missed[name] = "the library has no such paper"
+    return chosen, missed
+
+
+def _embed_anew(library: Library) -> None:
+    from rag.ingest import rebuild as rebuild_all
+    from rag.models.embedder import load_embedder
+    from rag.show import progress
+
+    embedder = load_embedder(settings())
+    with progress("Embedding papers") as update:
+        rebuild_all(library, embedder, progress=update)
+
+
+def _end(report: Report, json_output: bool, saved: Salvaged | None = None) -> None:
     from rag.batch import print_json
     from rag.show import show_checks
 
     if json_output:
-        print_json(report.as_dict())
+        print_json(report.as_dict() | ({"salvaged": saved.as_dict()} if saved else {}))
     else:
         show_checks([_as_check(check.name, check.ok, check.detail) for check in report.checks])
     if not report.ok:
@@ -87,5 +152,5 @@ def _end(report: Report, json_output: bool) -> None:
 
 
 def _as_check(name: str, ok: bool, detail: str) -> dict[str, str]:
-    remedy = "" if ok else "Run `paperchat library repair`; for the catalog, ingest the sources into a new folder."
+    remedy = "" if ok else "Run `paperchat library repair`, or restore a backup."
     return {"name": name, "severity": "ok" if ok else "error", "message": detail, "remedy": remedy}

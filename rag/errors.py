@@ -85,3 +85,34 @@ class EndpointBusyError(EndpointError):
     """Rate limit, overload, time-out or no connection: trying later may work."""
 
     retryable = True
+
+
+class FetchError(PaperchatError):
+    """Something could not be fetched: what came is broken, too large, or not what was asked for."""
+
+    exit_code = 7
+
+
+class FetchMissingError(FetchError):
+    """Nothing is at that address."""
+
+
+class FetchRefusedError(FetchError):
+    """The address may not be asked, or its host denies access."""
+
+
+class FetchBusyError(FetchError):
+    """Rate limit, overload, time-out or a broken connection: trying later may work.
+
+    `retry_after_s` is how long the host asks to be left alone, in seconds; None where it does not say.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, remedy: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class FetchUnreachableError(FetchBusyError):
+    """There is no way to the host: no network, no such name, nobody answers."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 KEY_WORDS = 4  # of a title in a BibTeX key, where one does not tell two papers apart
 
+_PLAIN = re.compile(r"[\w./:;()<>+-]+", re.ASCII)  # of a DOI, as it needs no escaping
+_SEVERAL = re.compile(r"\band\b|,.*,", re.IGNORECASE)
 _INNER_CAPITAL = re.compile(r"(?<=\w)[A-Z]")
 _ARTICLES = {"a", "an", "the"}
 _BIB_COMMENT = "% The papers' listing names no authors: add them before you cite."
@@ -137,12 +139,17 @@ def _sources(citations: Sequence[Citation]) -> Iterator[str]:
     for n, cited in groupby(sorted(citations, key=_number), key=_number):
         quotes = list(cited)
         indent = " " * len(f"{n}. ")
-        lines = [f"{n}. {_heading(quotes[0].paper)}", *(f"{indent}> “{plain_line(c.quote)}”" for c in quotes)]
+        said = (f"{indent}> “{plain_line(c.quote)}”{_where(c)}" for c in quotes)
+        lines = [f"{n}. {_heading(quotes[0].paper)}", *said]
         yield "\n\n".join(lines)
 
 
+def _where(citation: Citation) -> str:
+    return f" ({plain_line(citation.where)})" if citation.where else ""
+
+
 def _heading(paper: Paper) -> str:
-    dated = paper.published.isoformat() if paper.published else "undated"
+    dated = paper.dated or "undated"
     inferred = ", year inferred" if paper.published and paper.year_inferred else ""
     listed = f", listed under {plain_line(paper.organisation)}" if paper.organisation else ""
     return f"**{plain_line(paper.title)}** ({dated}{inferred}{listed})"
@@ -179,15 +186,24 @@ def _fields(paper: Paper) -> list[Any]:
 
     values = {
         "title": _tex(paper.title),
+        "author": " and ".join(_author(name) for name in paper.authors if name.strip()),
         "key": _tex(" ".join(_key_words(paper)[:1])),  # what BibTeX sorts by where there is no author
         "organization": _tex(paper.organisation or ""),
         "year": f"{paper.published:%Y}" if paper.published else "",
+        "eprint": paper.arxiv_id or "",
+        "archiveprefix": "arXiv" if paper.arxiv_id else "",
+        "doi": paper.doi if paper.doi and _PLAIN.fullmatch(paper.doi) else "",
     }
     fields = [Field(name, value) for name, value in values.items() if value]
-    if paper.published:
+    if paper.published and paper.date_of != "year":
         month = MONTHS[paper.published.month - 1]
         fields.append(Field("month", month, enclosing="no-enclosing"))  # a name that every style defines
     return fields
+
+
+def _author(name: str) -> str:
+    """A name as BibTeX takes names apart; one that its own words would make several stays whole in braces."""
+    return f"{{{_tex(name)}}}" if _SEVERAL.search(name) else _tex(name)
 
 
 def _keys(papers: Sequence[Paper]) -> dict[str, str]:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from rag.chunking import CHUNKER_VERSION, chunk, embedding_text
 from rag.errors import SourceError
 from rag.library.codec import text_key
-from rag.library.identity import SAME_TEXT, changes, combine, likeness, storable
+from rag.library.identity import storable
 from rag.library.library import Library
 from rag.library.records import Record, SourceEntry
 from rag.library.writer import Writer
 from rag.models.interfaces import Embedder, Encoded
-from rag.papers import Paper, Passage, normalised_title, paper_id_for, with_id
-from rag.readers import SourceReading, find_sources, read_file
+from rag.papers import Body, Paper
+from rag.placing import Drafts, Outcome
+from rag.readers import MAX_BYTES, Raw, SourceReading, find_sources, is_document, load, read_raw
 
 BATCH = 32  # papers embedded and stored in one transaction: what an interruption can lose
-Outcome = Literal["added", "updated", "unchanged", "merged", "failed"]
 Progress = Callable[[int, int], None]
 
 
@@ -53,56 +53,47 @@ class IngestReport:
     warnings: tuple[IngestWarning, ...] = ()
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A paper as it will be stored; `stored` is how the library has it now."""
-
-    paper: Paper
-    stored: Paper | None = None
-    seen: bool = False  # in this run
-    entries: list[SourceEntry] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Plan:
-    rows: list[IngestRow] = field(default_factory=list)
-    drafts: dict[str, list[_Draft]] = field(default_factory=dict)  # by normalised title
-
-    def changed(self) -> list[_Draft]:
-        return [draft for group in self.drafts.values() for draft in group if draft.paper != draft.stored]
-
-    def listed(self) -> list[tuple[str, SourceEntry]]:
-        """New listings of papers that are stored as they are."""
-        unchanged = [draft for group in self.drafts.values() for draft in group if draft.paper == draft.stored]
-        return [(draft.paper.paper_id, entry) for draft in unchanged for entry in draft.entries]
-
-
 def library_fingerprint(embedder: Embedder) -> str:
     """What makes the library's embeddings: give it to `Library.open`."""
     return f"{embedder.fingerprint}+chunker-{CHUNKER_VERSION}"
 
 
 def ingest(
-    paths: Iterable[Path], library: Library, embedder: Embedder, *, progress: Progress | None = None
+    paths: Iterable[Path],
+    library: Library,
+    embedder: Embedder,
+    *,
+    progress: Progress | None = None,
+    most_bytes: int = MAX_BYTES,
 ) -> IngestReport:
     """Put all papers that `paths` (files, folders) list into `library`.
 
     What is there and unchanged is neither embedded nor written. A file or paper that fails gets a row
-    and the rest goes on. Papers are stored in batches; after an interruption the next run goes on from
-    the last. `progress` is called with (papers embedded, papers to embed).
+    and the rest goes on; a file of more than `most_bytes` is not read. Papers are stored in batches; after
+    an interruption the next run goes on from the last. `progress` is called with (papers embedded, papers
+    to embed).
 
     Raises:
         LibraryLockedError: another process is writing.
         LibraryError: the library cannot be written.
         ModelError: the embedder cannot be used.
     """
-    readings, failed, warnings = _read(paths)
+    readings, known, failed = _read(paths, library, most_bytes)
+    report = ingest_readings(readings, library, embedder, progress=progress)
+    return replace(report, rows=(*failed, *known, *report.rows))
+
+
+def ingest_readings(
+    readings: Sequence[SourceReading], library: Library, embedder: Embedder, *, progress: Progress | None = None
+) -> IngestReport:
+    """`ingest` for what has been read already, from files or from the network; raises the same."""
     plan = _plan(readings, library)
-    if plan.changed() or plan.listed():
+    if plan.drafts.changed() or plan.drafts.listed():
         with library.write() as writer:
             plan = _plan(readings, library)  # again: nobody else writes from here on
-            _store(plan, library, embedder, writer, progress)
-    return IngestReport((*failed, *plan.rows), tuple(warnings))
+            _store(plan.drafts, library, embedder, writer, progress)
+    warnings = [IngestWarning(r.name, problem.line, problem.message) for r in readings for problem in r.problems]
+    return IngestReport(tuple(plan.rows), tuple(warnings))
 
 
 def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None = None) -> int:
@@ -119,75 +110,108 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
     with library.write() as writer:
         known = library if library.fingerprint == fingerprint else None
         papers = library.find()
-        batches = (_records(batch, known, embedder) for batch in _batches(papers, progress))
+        batches = (records(batch, embedder, _bodies(batch, library), known) for batch in _batches(papers, progress))
         writer.replace_all(batches, fingerprint)
     return len(papers)
 
 
-def _read(paths: Iterable[Path]) -> tuple[list[SourceReading], list[IngestRow], list[IngestWarning]]:
+def _read(
+    paths: Iterable[Path], library: Library, most_bytes: int
+) -> tuple[list[SourceReading], list[IngestRow], list[IngestRow]]:
+    """What the files hold, rows of documents that are there already, and rows of files that cannot be read."""
     readings: list[SourceReading] = []
+    known: list[IngestRow] = []
     failed: list[IngestRow] = []
     for path in find_sources(paths):
         try:
-            reading = read_file(path)
+            raw = load(path, most_bytes)
+            if row := _known_document(raw, library):
+                known.append(row)
+            else:
+                readings.append(_named_apart(read_raw(raw, shown=str(path)), path, readings))
         except SourceError as error:
             failed.append(IngestRow(str(path), path.name, "failed", str(error)))
-            continue
-        names = {other.name for other in readings if other.sha256 != reading.sha256}
-        if reading.name in names:  # two files of one name at once are two sources
-            reading = replace(reading, name=f"{path.resolve().parent.name}/{path.name}")
-        if reading.name in names:
-            reading = replace(reading, name=str(path.resolve()))
-        readings.append(reading)
-    warnings = [IngestWarning(r.name, problem.line, problem.message) for r in readings for problem in r.problems]
-    return readings, failed, warnings
+    return readings, known, failed
+
+
+def _known_document(raw: Raw, library: Library) -> IngestRow | None:
+    """The row of a document that was read before: it is not read again, which takes seconds."""
+    if not is_document(raw):
+        return None
+    entries = list(library.known_entries({raw.sha256}).values())
+    papers = library.papers([entries[0][0]]) if len(entries) == 1 else {}
+    return next((IngestRow(p.title, raw.name, "unchanged", paper_id=i) for i, p in papers.items()), None)
+
+
+def _named_apart(reading: SourceReading, path: Path, others: Sequence[SourceReading]) -> SourceReading:
+    """Two files of one name at once are two sources: the second is called by its folder too, or by its path."""
+    names = {other.name for other in others if other.sha256 != reading.sha256}
+    if reading.name in names:
+        reading = replace(reading, name=f"{path.resolve().parent.name}/{path.name}")
+    return replace(reading, name=str(path.resolve())) if reading.name in names else reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    rows: list[IngestRow]
+    drafts: Drafts
 
 
 def _plan(readings: Sequence[SourceReading], library: Library) -> _Plan:
     """What is to be done, looking only: every listing gets its row and finds its paper."""
-    plan = _Plan()
     known = library.known_entries({reading.sha256 for reading in readings})
-    keys = {normalised_title(entry.paper.title) for reading in readings for entry in reading.entries}
-    for key, papers in library.papers_titled(keys).items():
-        plan.drafts[key] = [_Draft(paper, stored=paper) for paper in papers]
+    blocks = library.block_list
+    plan = _Plan([], Drafts([listed for reading in readings for listed in reading.entries], library))
     for reading in readings:
         for listed in reading.entries:
             entry = SourceEntry(reading.name, reading.sha256, listed.line, listed.paper.content_hash)
-            if not storable(listed.paper):
+            if not storable(listed.paper, listed.body):
                 reason = f"line {listed.line}: its text holds half a surrogate pair, which is no Unicode"
                 plan.rows.append(IngestRow(repr(listed.paper.title)[1:-1], reading.name, "failed", reason))
+                continue
+            if why := blocks.why(listed.paper):
+                plan.rows.append(IngestRow(listed.paper.title, reading.name, "blocked", why))
                 continue
             at = known.get((entry.sha256, entry.line))
             if at is not None and at[1] == entry.content_hash:
                 plan.rows.append(IngestRow(listed.paper.title, reading.name, "unchanged", paper_id=at[0]))
                 continue
-            outcome, reason, paper_id = _place(plan, listed.paper, entry)
+            outcome, reason, paper_id = plan.drafts.place(listed, entry)
             plan.rows.append(IngestRow(listed.paper.title, reading.name, outcome, reason, paper_id))
     return plan
 
 
-def _place(plan: _Plan, paper: Paper, entry: SourceEntry) -> tuple[Outcome, str, str]:
-    """Find the paper's draft, or make one, and put into it what this listing says."""
-    group = plan.drafts.setdefault(normalised_title(paper.title), [])
-    best = max(group, key=lambda draft: likeness(draft.paper, paper), default=None)
-    if best is None or likeness(best.paper, paper) < SAME_TEXT:
-        paper_id = paper_id_for(paper.title, paper.abstract if group else None)
-        group.append(_Draft(with_id(paper, paper_id), seen=True, entries=[entry]))
-        return "added", "same title as another paper, but another abstract" if len(group) > 1 else "", paper_id
-    before, best.paper = best.paper, combine(best.paper, paper)
-    seen, best.seen = best.seen, True
-    best.entries.append(entry)
-    if differing := changes(before, best.paper):
-        return "updated", f"changed: {', '.join(differing)}", before.paper_id
-    return ("merged", "listed more than once", before.paper_id) if seen else ("unchanged", "", before.paper_id)
+def _store(drafts: Drafts, library: Library, embedder: Embedder, writer: Writer, progress: Progress | None) -> None:
+    changed = {draft.paper.paper_id: draft for draft in drafts.changed()}
+
+    def embedded(batch: Sequence[Paper]) -> list[Record]:
+        read = {paper.paper_id: body for paper in batch if (body := changed[paper.paper_id].body)}
+        made = records(batch, embedder, {**_bodies(batch, library), **read}, library)
+        return [replace(record, entries=changed[record.paper.paper_id].entries) for record in made]
+
+    for stored in _ahead(embedded, _batches([draft.paper for draft in changed.values()], progress)):
+        writer.upsert(stored)
+    writer.add_entries(drafts.listed())
 
 
-def _store(plan: _Plan, library: Library, embedder: Embedder, writer: Writer, progress: Progress | None) -> None:
-    drafts = {draft.paper.paper_id: draft for draft in plan.changed()}
-    for batch in _batches([draft.paper for draft in drafts.values()], progress):
-        records = _records(batch, library, embedder)
-        writer.upsert([replace(record, entries=drafts[record.paper.paper_id].entries) for record in records])
-    writer.add_entries(plan.listed())
+def _ahead(
+    make: Callable[[Sequence[Paper]], list[Record]], batches: Iterable[Sequence[Paper]]
+) -> Iterator[list[Record]]:
+    """What is made of each batch; the next one is made in a thread while the caller stores the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[list[Record]] | None = None
+        for batch in batches:
+            before, waiting = waiting, pool.submit(make, batch)
+            if before is not None:
+                yield before.result()
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _bodies(papers: Sequence[Paper], library: Library) -> dict[str, Body]:
+    """The stored full texts that these papers are known to have."""
+    having = [paper.paper_id for paper in papers if paper.body_hash]
+    return {paper_id: body for paper_id in having if (body := library.body(paper_id))}
 
 
 def _batches(papers: Sequence[Paper], progress: Progress | None) -> Iterator[Sequence[Paper]]:
@@ -200,19 +224,26 @@ def _batches(papers: Sequence[Paper], progress: Progress | None) -> Iterator[Seq
         progress(len(papers), len(papers))
 
 
-def _records(papers: Sequence[Paper], known: Library | None, embedder: Embedder) -> list[Record]:
+def records(
+    papers: Sequence[Paper], embedder: Embedder, bodies: Mapping[str, Body], known: Library | None
+) -> list[Record]:
     """Papers with passages and embeddings; texts that `known` has embeddings of are not embedded again."""
-    passages = {paper.paper_id: chunk(paper, embedder.count_tokens, window=embedder.max_tokens) for paper in papers}
+    passages = {
+        paper.paper_id: chunk(paper, embedder.count_tokens, window=embedder.max_tokens, body=bodies.get(paper.paper_id))
+        for paper in papers
+    }
     pairs = [(paper.title, passage.text) for paper in papers for passage in passages[paper.paper_id]]
     texts = {text_key(*pair): pair for pair in pairs}
     encoded = known.encoded_by_text(texts) if known else {}
     missing = [key for key in texts if key not in encoded]
     encoded |= zip(missing, _embed([texts[key] for key in missing], embedder), strict=True)
 
-    def of(paper: Paper, passage: Passage) -> Encoded:
-        return encoded[text_key(paper.title, passage.text)]
+    def record(paper: Paper) -> Record:
+        own = passages[paper.paper_id]
+        vectors = [encoded[text_key(paper.title, passage.text)] for passage in own]
+        return Record(paper, own, vectors, body=bodies.get(paper.paper_id))
 
-    return [Record(p, passages[p.paper_id], [of(p, passage) for passage in passages[p.paper_id]]) for p in papers]
+    return [record(paper) for paper in papers]
 
 
 def _embed(texts: Sequence[tuple[str, str]], embedder: Embedder) -> list[Encoded]:

@@ -71,13 +71,14 @@ class SearchResult(BaseModel):
 
 
 class CitedSentence(BaseModel):
-    """Marker `[n]` of the answer: the paper, and the sentence of its abstract, verbatim, that supports it."""
+    """Marker `[n]` of the answer: the paper, and its sentence, verbatim, that supports the answer."""
 
     n: int
     paper_id: PaperId
     title: str
     published: Published
     quote: str
+    where: Annotated[str, Field(description="Page and section of the quote; empty where it is in the abstract.")] = ""
     support: Annotated[float, Field(description="How well the quote supports the answer's sentence, from 0 to 1.")]
 
 
@@ -263,5 +264,6 @@ def _cited(citation: Citation) -> CitedSentence:
         title=citation.paper.title,
         published=citation.paper.published,
         quote=citation.quote,
+        where=citation.where,
         support=round(citation.support, 4),
     )

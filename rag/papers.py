@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 MAX_SLUG = 80
+DateOf = Literal["day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,11 @@ class Paper:
 
     `abstract` is kept exactly as read; every offset in paperchat counts its characters.
     `published` is None when the source shows no date. `comments` is the small number beside
-    a listing's date (most likely the count of comments, never shown as upvotes).
+    a listing's date (most likely the count of comments, never shown as upvotes). `arxiv_id` has no
+    version ("2309.12345"), `doi` no prefix and small letters ("10.1000/x"). `body_hash` names the
+    full text, None where there is only the abstract. `from_document` says that title and abstract
+    were found in a document's text; a record of the same paper knows them better. `date_of` says how
+    much of `published` is known: of a month or year it is the first day.
     """
 
     paper_id: str
@@ -30,17 +35,82 @@ class Paper:
     n_authors: int | None = None
     organisation: str | None = None
     comments: int | None = None
+    authors: tuple[str, ...] = ()
+    arxiv_id: str | None = None
+    doi: str | None = None
+    url: str | None = None
+    upvotes: int | None = None
+    body_hash: str | None = None
+    from_document: bool = False
+    date_of: DateOf = "day"
 
     @property
     def content_hash(self) -> str:
         """Hash of everything that search or an answer can show; equal hash, nothing to do."""
-        fields = {key: value for key, value in asdict(self).items() if key != "paper_id"}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "paper_id"}
+        for name, nothing in LATER_FIELDS.items():  # which older libraries hashed without
+            if fields[name] == nothing:
+                del fields[name]
         return hashlib.sha256(repr(sorted(fields.items())).encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def dated(self) -> str:
+        """The date in ISO form as far as it is known: "2021-08-14", "2021-08", "2021"; empty without one."""
+        if self.published is None:
+            return ""
+        return self.published.isoformat()[: {"day": 10, "month": 7, "year": 4}[self.date_of]]
+
+    @property
+    def dated_in_words(self) -> str:
+        """The date as people write it, as far as it is known: "August 14, 2021", "August 2021", "2021"."""
+        day = self.published
+        if day is None:
+            return ""
+        if self.date_of == "day":
+            return f"{day:%B} {day.day}, {day.year}"
+        return f"{day:%B} {day.year}" if self.date_of == "month" else str(day.year)
+
+
+LATER_FIELDS: dict[str, object] = {
+    **dict.fromkeys(("arxiv_id", "doi", "url", "upvotes", "body_hash")),
+    "authors": (),
+    "from_document": False,
+    "date_of": "day",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a full text, from `start` (characters) to the next part: its section's heading, its page."""
+
+    start: int
+    section: str | None = None
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The full text of a paper behind its abstract, in parts that follow each other without gap.
+
+    The first part starts at 0; headings stand in `Part.section`, not in `text`. Pages count from 1.
+    """
+
+    text: str
+    parts: tuple[Part, ...] = (Part(0),)
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of text and parts."""
+        return hashlib.sha256(repr((self.text, self.parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Whole sentences of one abstract: `abstract[start:end] == text`, exactly."""
+    """Whole sentences of one abstract, or of the full text where `in_body`: `source[start:end] == text`, exactly.
+
+    A passage of the full text lies within one section and begins on the page `page`; all of its sentences
+    begin there too.
+    """
 
     passage_id: str
     paper_id: str
@@ -48,6 +118,9 @@ class Passage:
     text: str
     start: int
     end: int
+    in_body: bool = False
+    section: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +269,32 @@ def paper_id_for(title: str, abstract: str | None = None) -> str:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+ARXIV_ID = re.compile(r"(?<![\w.])(\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?(?![\w])")
+DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"<>{}|\\^`]+)", re.IGNORECASE)
+
+
+def arxiv_id_in(text: str) -> str | None:
+    """The first arXiv id in some text or address, without its version; None without one."""
+    found = ARXIV_ID.search(text)
+    return found[1] if found else None
+
+
+def doi_in(text: str) -> str | None:
+    """The first DOI in some text or address, in small letters, without what punctuation follows it."""
+    found = DOI.search(text)
+    if found is None:
+        return None
+    doi = found[1].rstrip(".,;:]'\"")
+    if doi.endswith(")") and doi.count("(") < doi.count(")"):  # the DOI stands in brackets
+        doi = doi.rstrip(".,;:)")
+    return doi.lower()
+
+
+def with_body(paper: Paper, body: Body) -> Paper:
+    """The same paper, known to have this full text."""
+    return replace(paper, body_hash=body.content_hash)
 
 
 def with_id(paper: Paper, paper_id: str) -> Paper:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
@@ -114,12 +114,32 @@ class Settings(BaseSettings):
         description="Names a proxy serves the chat under, by commas, as papers.example.org; needs a log-in or token.",
     )
 
-    @field_validator("openai_base_url")
+    hub_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://huggingface.co/"),
+        description="Where `paperchat sync` asks for the Daily Papers; a mirror may stand in.",
+    )
+    arxiv_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://export.arxiv.org/"),
+        description="Where `paperchat arxiv` asks for papers; a mirror may stand in.",
+    )
+    max_file_mb: int = Field(
+        default=200,
+        ge=1,
+        le=10_000,
+        description="The largest file that is read, in MB; others are refused unread.",
+    )
+    allow_private_urls: bool = Field(
+        default=False,
+        description="Whether `paperchat ingest URL` may fetch from this machine and the local network.",
+    )
+
+    @field_validator("openai_base_url", "hub_url", "arxiv_url")
     @classmethod
-    def _no_secret_in_url(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+    def _no_secret_in_url(cls, value: AnyHttpUrl | None, info: ValidationInfo) -> AnyHttpUrl | None:
         """A URL is shown in messages; a password belongs where it is kept secret."""
         if value is not None and (value.username or value.password):
-            raise ValueError("holds a user name or password; put the key in OPENAI_API_KEY")
+            key = "; put the key in OPENAI_API_KEY" if info.field_name == "openai_base_url" else ""
+            raise ValueError(f"holds a user name or password{key}")
         return value
 
     @field_validator("auth")

@@ -102,6 +102,10 @@ class Shelf:
         """Names of the files that list a paper, sorted."""
         return self._library.sources_of(_storable(paper_id)) if self._library else []
 
+    def versions_of(self, paper_id: str) -> list[Paper]:
+        """Papers that are versions of this one, by their abstracts, the likest first."""
+        return self._library.versions_of(_storable(paper_id)) if self._library else []
+
     def organisations(self) -> list[tuple[str, int]]:
         """Organisations with their numbers of papers, in alphabetical order."""
         return self._listing.organisations() if self._listing else []
@@ -138,7 +142,8 @@ class Shelf:
         """
         library = self._engine.opened_library(make=True)
         assert library
-        report = ingest(paths, library, self._engine.embedder, progress=progress)
+        most = self._engine.settings.max_file_mb * 1_000_000
+        report = ingest(paths, library, self._engine.embedder, progress=progress, most_bytes=most)
         self._redraw_map(library)
         return report
 

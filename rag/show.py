@@ -30,7 +30,7 @@ _HARMFUL = {
 }
 
 
-OUTCOMES = ("added", "updated", "unchanged", "merged", "failed")
+OUTCOMES = ("added", "updated", "unchanged", "merged", "blocked", "failed")
 MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "bold red")}
 
 
@@ -88,7 +88,8 @@ def _show_evidence(out: Console, answer: Answer) -> None:
         out.print()
         _line(out, Text.assemble((f"[{n}] ", "bold cyan"), _heading(citations[0].paper)))
         for citation in citations:
-            _line(out, Text(f"“{_one_line(citation.quote)}”", style="italic"), indent=4)
+            where = f" ({citation.where})" if citation.where else ""
+            _line(out, Text.assemble((f"“{_one_line(citation.quote)}”", "italic"), where), indent=4)
     missing = [paper for paper in answer.nearest if paper.title not in answer.answer]
     if answer.refused and missing:
         out.print("\nNearest papers:")
@@ -117,7 +118,8 @@ def show_ingest(report: IngestReport) -> None:
     counts = Counter[str](row.outcome for row in report.rows)
     for row in report.rows:
         if row.reason and row.outcome != "merged":
-            _line(out, Text(plain(f"{row.outcome}: {row.source}: {row.item}: {row.reason}").replace("\n", " ")))
+            where = "" if row.reason.startswith(row.item) else f"{row.source}: {row.item}: "
+            _line(out, Text(plain(f"{row.outcome}: {where}{row.reason}").replace("\n", " ")))
     out.print(
         ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "Nothing to read."
     )
@@ -155,8 +157,7 @@ def _marker(citation: Citation) -> int:
 
 
 def _heading(paper: Paper) -> Text:
-    date = paper.published.isoformat() if paper.published else "undated"
-    return Text.assemble((_one_line(paper.title), "bold"), f" ({date})")
+    return Text.assemble((_one_line(paper.title), "bold"), f" ({paper.dated or 'undated'})")
 
 
 def _one_line(text: str) -> str:

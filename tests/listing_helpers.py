@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from rag.papers import Paper
-from rag.readers import SourceReading, hf_listing
-from rag.readers.text import read_text
+from rag.readers import Raw, SourceReading, hf_listing
 
 TODAY = date(2026, 11, 21)
 HEAD = (
@@ -19,10 +18,9 @@ SECOND = "Second Good Paper\n\nIt reaches 22.2% on the second benchmark.\n\n  â€
 
 def read(data: str | bytes, *, today: date = TODAY, year: int | None = None) -> SourceReading:
     """Read a page as a file would be, without the file."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    text, problems = read_text(raw, "page.txt")
-    entries, found = hf_listing.read(text, today=today, year=year)
-    return SourceReading("page.txt", "", tuple(entries), (*problems, *found))
+    raw = Raw("page.txt", data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
+    entries, problems = hf_listing.read(raw, today=today, year=year)
+    return SourceReading("page.txt", "", tuple(entries), tuple(problems))
 
 
 def papers(data: str | bytes, **options: object) -> list[Paper]:

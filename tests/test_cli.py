@@ -196,6 +196,7 @@ def test_ask_json_keeps_the_contract(fake: FakeEngine) -> None:
     assert row["citations"][0] == {
         "n": 1, "paper_id": "tilde", "title": PAPER.title, "published": "2021-08-24", "quote": QUOTE,
         "start": 0, "end": 25, "support": 0.91,
+        "in_full_text": None,
     }  # fmt: skip
     assert row["passages"][0] == {
         "paper_id": "tilde",

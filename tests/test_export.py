@@ -331,3 +331,18 @@ def test_a_text_that_no_file_can_hold_is_written_all_the_same(folder: Path) -> N
     write_export(replace(ANSWER, answer="half \ud800 a pair"), folder / "a.json")
     assert "half" in (folder / "a.json").read_text("utf-8")
     assert stat.S_ISREG((folder / "a.json").stat().st_mode)
+
+
+def test_authors_and_identifiers_of_a_record_are_in_its_bibtex_entry() -> None:
+    names = ("Ada Fern", "Bø Wall, Jr., X", "Research and Design Group")
+    known = replace(MOSHI, authors=names, arxiv_id="2410.00037", doi="10.48550/arxiv.2410.00037")
+    (entry,) = parse_string(to_bibtex([cited(known, 1)]), "bibtex").entries.values()
+    people = [LatexNodes2Text().latex_to_text(str(person)) for person in entry.persons["author"]]
+    assert len(people) == 3
+    assert people[0] == "Fern, Ada"
+    assert "Research and Design Group" in people[2]
+    assert entry.fields["eprint"] == "2410.00037"
+    assert entry.fields["archiveprefix"] == "arXiv"
+    assert entry.fields["doi"] == "10.48550/arxiv.2410.00037"
+    (odd,) = parse_string(to_bibtex([cited(replace(MOSHI, doi="10.1/a}b"), 1)]), "bibtex").entries.values()
+    assert "doi" not in odd.fields

@@ -16,7 +16,7 @@ from library_helpers import HashEmbedder, open_library
 
 from rag.chunking import embedding_text
 from rag.errors import FingerprintError, ModelError
-from rag.ingest import IngestReport, ingest, library_fingerprint, rebuild
+from rag.ingest import IngestReport, ingest, ingest_readings, library_fingerprint, rebuild
 from rag.library.identity import SAME_TEXT, likeness
 from rag.library.library import Library
 from rag.models.interfaces import Encoded
@@ -171,37 +171,30 @@ def _entry(abstract: str = FERNS, line: int = 1, title: str = "Ferns", **fields:
     return Entry(Paper("ferns", title, abstract, **fields), line)  # type: ignore[arg-type]
 
 
-def _ingest_entries(
-    monkeypatch: pytest.MonkeyPatch, library: Library, embedder: HashEmbedder, *entries: Entry, name: str = "page.txt"
-) -> IngestReport:
-    reading = SourceReading(name, f"sha-{hash(entries)}", entries, ())
-    monkeypatch.setattr("rag.ingest.find_sources", lambda paths: list(paths))
-    monkeypatch.setattr("rag.ingest.read_file", lambda path: reading)
-    return ingest([Path(name)], library, embedder)
+def _ingest_entries(library: Library, embedder: HashEmbedder, *entries: Entry, name: str = "page.txt") -> IngestReport:
+    return ingest_readings([SourceReading(name, f"sha-{hash(entries)}", entries, ())], library, embedder)
 
 
-def test_what_one_listing_knows_fills_in_what_the_other_does_not(
-    monkeypatch: pytest.MonkeyPatch, library: Library, embedder: HashEmbedder
-) -> None:
+def test_what_one_listing_knows_fills_in_what_the_other_does_not(library: Library, embedder: HashEmbedder) -> None:
     printed, inferred = date(2024, 5, 1), date(2025, 5, 1)
     bare = _entry()
     dated = _entry(line=2, published=printed, n_authors=3)
     guessed = _entry(line=3, published=inferred, year_inferred=True, organisation="Kyutai", comments=2)
-    report = _ingest_entries(monkeypatch, library, embedder, bare, dated, guessed, bare)
+    report = _ingest_entries(library, embedder, bare, dated, guessed, bare)
     assert outcomes(report) == ["added", "updated", "updated", "merged"]
     (stored,) = library.papers(["ferns"]).values()
     assert stored == Paper("ferns", "Ferns", FERNS, printed, False, 3, "Kyutai", 2)
-    again = _ingest_entries(monkeypatch, library, embedder, _entry(line=5), name="other.txt")
+    again = _ingest_entries(library, embedder, _entry(line=5), name="other.txt")
     assert outcomes(again) == ["unchanged"]
     assert library.papers(["ferns"])["ferns"] == stored
     assert library.sources_of("ferns") == ["other.txt", "page.txt"]
 
 
 def test_text_that_is_no_unicode_is_one_failed_row_and_the_next_paper_goes_in(
-    monkeypatch: pytest.MonkeyPatch, library: Library, embedder: HashEmbedder
+    library: Library, embedder: HashEmbedder
 ) -> None:
     half = Entry(Paper("x", "Half a \ud800 pair", SHIPS), 4)
-    report = _ingest_entries(monkeypatch, library, embedder, half, _entry(line=9), _entry("With NUL \0.", 12, "Nul"))
+    report = _ingest_entries(library, embedder, half, _entry(line=9), _entry("With NUL \0.", 12, "Nul"))
     assert outcomes(report) == ["failed", "added", "added"]
     assert "line 4" in report.rows[0].reason
     report.rows[0].item.encode()

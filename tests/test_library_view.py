@@ -29,7 +29,7 @@ from rag.papers import Filters, Paper
 from rag.shelf import Page, Shelf
 from ui.browsing import PER_PAGE, Browsing
 from ui.librarian import UNEXPECTED, Librarian, Shown
-from ui.library_html import EMPTY, LOADING, bar_html, controls_html, papers_html
+from ui.library_html import EMPTY, LOADING, Details, bar_html, controls_html, papers_html
 from ui.library_view import library_view, wire_library
 from ui.session import Session
 from ui.uploads import NOT_UPLOADED, Progress, Upload
@@ -148,7 +148,8 @@ def harmless(html: str) -> Reading:
     reading = Reading(html)
     for tag, attributes in reading.tags:
         assert tag in ALLOWED, tag
-        assert not any(name.startswith("on") or name in ("href", "src", "style") for name in attributes), attributes
+        assert not any(name.startswith("on") or name in ("src", "style") for name in attributes), attributes
+        assert re.match(r"https://(?:arxiv\.org/abs|doi\.org)/", dict(attributes).get("href") or "https://doi.org/")
     assert "${" not in html
     assert "{{" not in html
     return reading
@@ -160,8 +161,8 @@ def harmless(html: str) -> Reading:
 def test_hostile_papers_show_as_they_are_and_run_nothing() -> None:
     hostile = Paper(HOSTILE, HOSTILE, HOSTILE, date(2024, 1, 2), organisation=HOSTILE)
     browsing = Browsing(page=Page((hostile,), 1), query=HOSTILE, opened={HOSTILE}, picked={HOSTILE: HOSTILE})
-    rows = harmless(papers_html(browsing, {HOSTILE: [HOSTILE]}))
-    assert rows.text.count(HOSTILE) == 4  # title, organisation, abstract, source
+    rows = harmless(papers_html(browsing, {HOSTILE: Details([HOSTILE], [hostile])}))
+    assert rows.text.count(HOSTILE) == 6  # title, organisation, abstract, source, and those of the other version
     assert dict(rows.tags[2][1])["data-id"] == HOSTILE, "the id comes back as it was"
     controls = harmless(controls_html(browsing, [(HOSTILE, 1)], [(HOSTILE, 1)], [(2024, 1)]))
     assert controls.text.count("<img src=x") == 2

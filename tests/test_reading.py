@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,36 +12,27 @@ from rag.answer.gather import Evidence, PaperEvidence
 from rag.answer.reading import LEAST_PAPERS, passages_to_read
 from rag.answer.select import Choice
 from rag.chunking import sentences
-from rag.library.library import Library
 from rag.papers import Paper, Passage
 from tests.answer_helpers import evidence, paper_evidence, words
 
 ASKED = words(("index", 2.0), ("size", 1.0), ("attention", 1.0))
 TWO = "A first sentence is here. A second one follows."
+SPANS = sentences(TWO)
 
 
-class Shelf:
-    """A library in which each sentence of a paper is a passage."""
-
-    def __init__(self, found: Evidence) -> None:
-        self._papers = {p.paper.paper_id: p.paper for p in found.papers}
-
-    def passages(self, paper_ids: Sequence[str]) -> dict[str, list[Passage]]:
-        return {
-            name: [
-                Passage(f"{name}#{i}", name, i, span.text, span.start, span.end)
-                for i, span in enumerate(sentences(self._papers[name].abstract))
-            ]
-            for name in paper_ids
-        }
+def by_sentence(found: PaperEvidence) -> PaperEvidence:
+    """The same with a passage for each sentence."""
+    own = found.paper
+    passages = [Passage(f"{own.paper_id}#{i}", own.paper_id, i, s.text, s.start, s.end) for i, s in enumerate(SPANS)]
+    return replace(found, passages=tuple(passages))
 
 
 def paper(name: str, rank: int, *matches: Sequence[float]) -> PaperEvidence:
-    return paper_evidence(Paper(name, name.title(), TWO), matches or ((0, 0, 0), (0, 0, 0)), rank=rank)
+    return by_sentence(paper_evidence(Paper(name, name.title(), TWO), matches or ((0, 0, 0), (0, 0, 0)), rank=rank))
 
 
 def read(found: Evidence, choices: Sequence[Choice] = (), papers: int = 5) -> list[str]:
-    return [p.passage.passage_id for p in passages_to_read(choices, found, cast(Library, Shelf(found)), papers)]
+    return [p.passage.passage_id for p in passages_to_read(choices, found, papers)]
 
 
 def test_the_passages_quoted_from_come_first_in_the_order_of_the_quotes() -> None:
@@ -70,7 +61,8 @@ def test_a_paper_below_the_sources_is_read_only_if_it_is_quoted() -> None:
 
 
 def test_a_question_without_telling_words_reads_the_best_papers() -> None:
-    found = evidence((), *(paper_evidence(Paper(n, n, TWO), ((), ()), rank=i) for i, n in enumerate("abc", start=1)))
+    bare = (paper_evidence(Paper(n, n, TWO), ((), ()), rank=i) for i, n in enumerate("abc", start=1))
+    found = evidence((), *map(by_sentence, bare))
     assert read(found) == ["a#0", "a#1", "b#0", "b#1"]
 
 

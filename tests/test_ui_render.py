@@ -29,7 +29,7 @@ from rag.feedback import judged
 from rag.papers import Filters
 from ui.answer_html import answer_html, confidence_html
 from ui.conversation import ChatTurn
-from ui.escape import escaped, paper_line, title_html
+from ui.escape import escaped, paper_line, paper_links, title_html
 from ui.evidence_html import abstract_html, evidence_html
 from ui.turns_html import conversation_html
 from ui.why_html import why_html
@@ -354,3 +354,15 @@ def test_a_title_as_long_as_a_book_is_cut_and_a_paper_says_what_is_known_of_it()
     bare = replace(PAPER, published=None, organisation=None, n_authors=None)
     assert paper_line(bare) == "undated"
     assert paper_line(replace(PAPER, year_inferred=True)).startswith("August 19, 2021 (year inferred)")
+
+
+def test_links_lead_where_the_identifiers_say_and_nowhere_else() -> None:
+    known = replace(PAPER, arxiv_id="2309.12345", doi='10.1000/x"><script>', url="javascript:alert(1)")
+    reading = assert_harmless(paper_links(known))
+    links = [dict(attributes) for tag, attributes in reading.tags if tag == "a"]
+    assert [link["href"] for link in links] == [
+        "https://arxiv.org/abs/2309.12345",
+        "https://doi.org/10.1000/x%22%3E%3Cscript%3E",
+    ]
+    assert all(link["rel"] == "noopener noreferrer" for link in links)
+    assert paper_links(PAPER) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ SAFE_TAGS = MATH_TAGS | set(
 )
 SAFE_ATTRIBUTES = set(
     "class id href title role aria-busy aria-label aria-live aria-hidden aria-pressed open min max value type disabled "
-    "colspan scope data-act data-turn data-verdict data-field data-paper data-cites data-source".split()
+    "colspan scope data-act data-turn data-verdict data-field data-paper data-cites data-source target rel".split()
 )
 MATH_ATTRIBUTES = set(
     "data-source display mathvariant stretchy fence separator form accent accentunder movablelimits displaystyle "
@@ -96,7 +97,7 @@ def assert_harmless(html: str) -> Reading:
     for tag, attributes in reading.tags:
         assert tag in SAFE_TAGS, tag
         assert set(attributes) <= (MATH_ATTRIBUTES if tag in MATH_TAGS else SAFE_ATTRIBUTES), attributes
-        assert (attributes.get("href") or "#evidence-").startswith("#evidence-")
+        assert re.match(r"#evidence-|https://(?:arxiv\.org/abs|doi\.org)/", attributes.get("href") or "#evidence-")
     return reading
 
 

@@ -129,7 +129,7 @@ class _AnswerText:
         if n not in self.cited:
             return f'<span class="pc-chip">{n}</span>'
         paper = self.cited[n]
-        label = escaped(f"{shortened(paper.title, MAX_TITLE)} ({day(paper.published)})")
+        label = escaped(f"{shortened(paper.title, MAX_TITLE)} ({day(paper)})")
         return f'<a class="pc-chip" href="#{evidence_id(self.turn.number, n)}" aria-label="Source {n}: {label}">{n}</a>'
 
 

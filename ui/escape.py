@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-from datetime import date
+from urllib.parse import quote
 
 from rag.papers import Paper
 
+NAMED = 3  # authors by name; of more, the first ones
 MAX_TITLE = 300  # characters; a longer one is a damaged listing and would fill the page
 
 # Beyond HTML's own: what a template or a formula renderer downstream would read as code, so that
@@ -36,13 +37,29 @@ def shortened(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def day(when: date | None) -> str:
-    """A date as answers write it: `August 14, 2021`."""
-    return f"{when:%B} {when.day}, {when.year}" if when else "undated"
+def day(paper: Paper) -> str:
+    """A paper's date as answers write it: `August 14, 2021`."""
+    return paper.dated_in_words or "undated"
 
 
 def paper_line(paper: Paper) -> str:
     """Date, authors and organisation of a paper as escaped text."""
     authors = f"{paper.n_authors} author{'' if paper.n_authors == 1 else 's'}" if paper.n_authors else ""
-    dated = day(paper.published) + (" (year inferred)" if paper.published and paper.year_inferred else "")
+    if paper.authors:
+        more = " et al." if len(paper.authors) > NAMED else ""
+        authors = shortened(", ".join(paper.authors[:NAMED]), MAX_TITLE) + more
+    dated = day(paper) + (" (year inferred)" if paper.published and paper.year_inferred else "")
     return " · ".join(escaped(part) for part in (dated, paper.organisation or "", authors) if part)
+
+
+def paper_links(paper: Paper) -> str:
+    """Links to where the paper stands, made of its identifiers alone: an address in a listing is not trusted."""
+    known = []
+    if paper.arxiv_id:
+        known.append((f"arXiv:{paper.arxiv_id}", f"https://arxiv.org/abs/{quote(paper.arxiv_id)}"))
+    if paper.doi:
+        known.append((f"doi:{paper.doi}", f"https://doi.org/{quote(paper.doi)}"))
+    return " ".join(
+        f'<a class="pc-link" href="{escaped(address)}" target="_blank" rel="noopener noreferrer">{escaped(name)}</a>'
+        for name, address in known
+    )

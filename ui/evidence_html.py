@@ -10,7 +10,7 @@ from rag.answer.answer import Answer, Citation
 from rag.papers import Paper
 from ui.answer_html import evidence_id
 from ui.conversation import ChatTurn
-from ui.escape import escaped, paper_line, shortened
+from ui.escape import escaped, paper_line, paper_links, shortened
 from ui.math_html import math_or_text, title_with_math
 from ui.why_html import why_html
 
@@ -55,13 +55,35 @@ def paper_html(paper: Paper) -> str:
 
 
 def abstract_html(paper: Paper, citations: Sequence[Citation]) -> str:
-    """The whole abstract, with the cited sentences marked; touching or overlapping ones become one mark."""
+    """The whole abstract, with the sentences cited from it marked."""
+    return _marked(paper.abstract, [(c.start, c.end) for c in citations if c.passage is None])
+
+
+def full_text_html(citations: Sequence[Citation]) -> str:
+    """The passages of the full text that are cited, under their page and section, with the cited sentences marked."""
+    shown = []
+    cited = sorted((c for c in citations if c.passage is not None), key=_place)
+    for _, group in groupby(cited, key=lambda c: c.passage and c.passage.passage_id):
+        own = list(group)
+        if passage := own[0].passage:
+            marked = _marked(passage.text, [(c.start - passage.start, c.end - passage.start) for c in own])
+            where = f'<span class="pc-meta pc-where">{escaped(own[0].where[:1].upper() + own[0].where[1:])}</span>'
+            shown.append(f'{where}<p class="pc-abstract">{marked}</p>')
+    return "".join(shown)
+
+
+def _place(citation: Citation) -> int:
+    return citation.passage.ordinal if citation.passage else -1
+
+
+def _marked(text: str, ranges: Sequence[tuple[int, int]]) -> str:
+    """A text with stretches of it marked; touching or overlapping ones become one mark."""
     parts, done = [], 0
-    for start, end in _merged([(citation.start, citation.end) for citation in citations]):
-        parts.append(math_or_text(paper.abstract[done:start]))
-        parts.append(f"<mark>{math_or_text(paper.abstract[start:end])}</mark>")
+    for start, end in _merged(ranges):
+        parts.append(math_or_text(text[done:start]))
+        parts.append(f"<mark>{math_or_text(text[start:end])}</mark>")
         done = end
-    return "".join([*parts, math_or_text(paper.abstract[done:])])
+    return "".join([*parts, math_or_text(text[done:])])
 
 
 def _of(turn: ChatTurn, *, explained: bool = True) -> str:
@@ -87,8 +109,19 @@ def _card(turn: int, citations: Sequence[Citation], *, is_open: bool) -> str:
     return (
         f'<details class="pc-source" id="{evidence_id(turn, first.n)}"{" open" if is_open else ""}>'
         f'<summary><span class="pc-n">{first.n}</span>{paper_html(first.paper)}</summary>'
-        f'<p class="pc-abstract">{abstract_html(first.paper, citations)}</p>{about_button(first.paper)}</details>'
+        f"{_abstract(first.paper, citations)}{full_text_html(citations)}{_ways_on(first.paper)}</details>"
     )
+
+
+def _ways_on(paper: Paper) -> str:
+    return f"{about_button(paper)}{paper_links(paper)}"
+
+
+def _abstract(paper: Paper, citations: Sequence[Citation]) -> str:
+    """The abstract; nothing for a document in which none was found."""
+    if not paper.abstract.strip() and any(citation.passage for citation in citations):
+        return ""
+    return f'<p class="pc-abstract">{abstract_html(paper, citations)}</p>'
 
 
 def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -118,7 +151,7 @@ def _refusal(answer: Answer) -> str:
     """What is missing, and the papers that come nearest, folded."""
     nearest = "".join(
         f'<details class="pc-source"><summary>{paper_html(paper)}</summary>'
-        f'<p class="pc-abstract">{math_or_text(paper.abstract)}</p>{about_button(paper)}</details>'
+        f'<p class="pc-abstract">{math_or_text(paper.abstract)}</p>{_ways_on(paper)}</details>'
         for paper in answer.nearest
     )
     heading = "<h3>Nearest papers</h3>" if nearest else ""

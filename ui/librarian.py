@@ -14,7 +14,7 @@ import gradio as gr
 from rag.errors import LibraryLockedError, NotFoundError, PaperchatError
 from rag.papers import Filters
 from ui.browsing import Browsing
-from ui.library_html import LOADING, bar_html, controls_html, note_html, papers_html, sentence_html
+from ui.library_html import LOADING, Details, bar_html, controls_html, note_html, papers_html, sentence_html
 from ui.scope_html import scope_html
 from ui.services import Services
 from ui.session import Session
@@ -123,19 +123,25 @@ class Librarian:
             return Shown(bar="", papers=sentence_html(LOADING))
         try:
             controls = self._controls(browsing) if anew else gr.skip()
-            browsing.page = self._shelf.browse(**browsing.wanted())
+            self._look_up(browsing)
             if not browsing.page.papers and browsing.page.total:  # fewer than there were
                 browsing.turn(0)
-                browsing.page = self._shelf.browse(**browsing.wanted())
+                self._look_up(browsing)
             return self._list(browsing)._replace(controls=controls)
         except PaperchatError as error:
             return Shown(note=note_html(browsing), bar="", papers=sentence_html(str(error), problem=True))
 
+    def _look_up(self, browsing: Browsing) -> None:
+        """The papers that are wanted; again where somebody typed on meanwhile, or the older list would stay."""
+        wanted = None
+        while wanted != (wanted := browsing.wanted()):
+            browsing.page = self._shelf.browse(**wanted)
+
     def _list(self, browsing: Browsing) -> Shown:
         """The page of papers that was looked up before, as it stands now."""
         opened = [paper.paper_id for paper in browsing.page.papers if paper.paper_id in browsing.opened]
-        sources = {paper_id: self._shelf.sources_of(paper_id) for paper_id in opened}
-        return Shown(note=note_html(browsing), bar=bar_html(browsing), papers=papers_html(browsing, sources))
+        details = {i: Details(self._shelf.sources_of(i), self._shelf.versions_of(i)) for i in opened}
+        return Shown(note=note_html(browsing), bar=bar_html(browsing), papers=papers_html(browsing, details))
 
     def _controls(self, browsing: Browsing) -> str:
         organisations, sources = self._shelf.organisations(), self._shelf.sources()

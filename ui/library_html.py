@@ -8,11 +8,12 @@ the controls, whose choices the browser keeps, are drawn in another element each
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rag.papers import Paper
 from rag.shelf import Order
 from ui.browsing import PER_PAGE, Browsing
-from ui.escape import escaped, paper_line, shortened
+from ui.escape import escaped, paper_line, paper_links, shortened
 from ui.math_html import math_or_text, title_with_math
 
 LOADING = "Loading the library…"
@@ -24,7 +25,7 @@ ORDERS: dict[Order, str] = {
     "organisation": "Organisation",
 }
 LABELLED = 80  # characters of a title in a button's name
-EMPTY = "The library is empty. Drop a saved page of listed papers above, and its papers are added."
+EMPTY = "The library is empty. Drop PDFs, reference lists or saved listings above, and their papers are added."
 
 
 def controls_html(
@@ -106,13 +107,21 @@ def _pager(browsing: Browsing) -> str:
     return f'<span class="pc-lib-pager" role="group" aria-label="Pages">{back}{on}</span>'
 
 
-def papers_html(browsing: Browsing, sources: Mapping[str, Sequence[str]]) -> str:
-    """The papers of the page; `sources` are the files that list each opened one."""
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an opened paper shows besides its abstract: the files that list it, and its other versions."""
+
+    sources: Sequence[str] = ()
+    versions: Sequence[Paper] = ()
+
+
+def papers_html(browsing: Browsing, details: Mapping[str, Details]) -> str:
+    """The papers of the page, with the details of each opened one by its id."""
     if not browsing.page.papers:
         if not browsing.narrowed:
             return sentence_html(EMPTY)
         return f'<p class="pc-lib-empty">No paper matches. {_button("clear", "Clear search and filters")}</p>'
-    rows = "".join(_row(paper, browsing, sources.get(paper.paper_id, ())) for paper in browsing.page.papers)
+    rows = "".join(_row(paper, browsing, details.get(paper.paper_id, Details())) for paper in browsing.page.papers)
     return f'<ul class="pc-lib-list" aria-label="Papers">{rows}</ul>'
 
 
@@ -121,7 +130,7 @@ def sentence_html(text: str, *, problem: bool = False) -> str:
     return f'<p class="pc-lib-empty{" pc-problem" if problem else ""}" role="status">{escaped(text)}</p>'
 
 
-def _row(paper: Paper, browsing: Browsing, sources: Sequence[str]) -> str:
+def _row(paper: Paper, browsing: Browsing, details: Details) -> str:
     paper_id, name = escaped(paper.paper_id), escaped(f"“{shortened(paper.title, LABELLED)}”")
     is_open, is_picked = paper.paper_id in browsing.opened, paper.paper_id in browsing.picked
     states = f"{' pc-lib-opened' if is_open else ''}{' pc-lib-chosen' if is_picked else ''}"
@@ -131,17 +140,23 @@ def _row(paper: Paper, browsing: Browsing, sources: Sequence[str]) -> str:
         f'data-act="pick" data-id="{paper_id}" aria-label="Select {name}"></button>'
         f'<div class="pc-lib-text"><button type="button" class="pc-lib-open" data-act="open" data-id="{paper_id}" '
         f'aria-expanded="{str(is_open).lower()}"><span class="pc-paper">{title_with_math(paper)}</span>'
-        f'<span class="pc-meta">{paper_line(paper)}</span></button>{_opened(paper, sources) if is_open else ""}</div>'
+        f'<span class="pc-meta">{paper_line(paper)}</span></button>{_opened(paper, details) if is_open else ""}</div>'
         '<div class="pc-lib-acts">'
         f"{_button('about', 'Ask about this', paper_id, go='chat', label=f'Ask about this: {name}')}"
         f"{_button('remove', 'Remove', paper_id, label=f'Remove {name}')}</div></li>"
     )
 
 
-def _opened(paper: Paper, sources: Sequence[str]) -> str:
-    listed = f'<p class="pc-note">Listed in {escaped(", ".join(sources))}</p>' if sources else ""
+def _opened(paper: Paper, details: Details) -> str:
     abstract = math_or_text(paper.abstract) if paper.abstract.strip() else "No abstract is listed."
-    return f'<p class="pc-abstract">{abstract}</p>{listed}'
+    notes = [
+        "The full text is in the library." if paper.body_hash else "",
+        f"Listed in {escaped(', '.join(details.sources))}" if details.sources else "",
+        *(f"Another version: “{title_with_math(other)}”, {paper_line(other)}" for other in details.versions),
+        paper_links(paper),
+    ]
+    shown = "".join(f'<p class="pc-note">{note}</p>' for note in notes if note)
+    return f'<p class="pc-abstract">{abstract}</p>{shown}'
 
 
 def _button(

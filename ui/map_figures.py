@@ -128,7 +128,7 @@ def plain(text: str, width: int = LINE_CHARS) -> str:
 def _places(atlas: Atlas, papers: Mapping[str, Paper], ids: Sequence[str]) -> dict[str, Any]:
     def label(i: str) -> str:
         topic = atlas.topics[atlas.points[i].topic]
-        return f"<b>{plain(papers[i].title)}</b><br>{day(papers[i].published)}<br>{plain(topic.name)}"
+        return f"<b>{plain(papers[i].title)}</b><br>{day(papers[i])}<br>{plain(topic.name)}"
 
     return {
         "x": [atlas.points[i].x for i in ids],

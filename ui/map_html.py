@@ -28,8 +28,7 @@ def heading_html(atlas: Atlas, papers: Mapping[str, Paper], cited: Mapping[str, 
     if not lit:
         return f'{HEADING}<p class="pc-note">{about} Papers that an answer cites light up here.</p>'
     rows = "".join(
-        f'<li><span class="pc-n">{n}</span><span>{title_html(paper)}, {day(paper.published)}</span></li>'
-        for n, paper in lit
+        f'<li><span class="pc-n">{n}</span><span>{title_html(paper)}, {day(paper)}</span></li>' for n, paper in lit
     )
     return (
         f'{HEADING}<p class="pc-note">{about} Lit up: what the last answer cites.</p>'
@@ -58,8 +57,7 @@ def _topic(index: int, topic: Topic, members: Sequence[Paper]) -> str:
     words = ", ".join(escaped(word) for word in topic.words) or escaped(topic.name)
     newest = sorted(members, key=lambda paper: (paper.published or date.min, paper.paper_id), reverse=True)
     rows = "".join(
-        f'<li>{title_html(paper)} <span class="pc-meta">{day(paper.published)}</span></li>'
-        for paper in newest[:PAPERS_A_TOPIC]
+        f'<li>{title_html(paper)} <span class="pc-meta">{day(paper)}</span></li>' for paper in newest[:PAPERS_A_TOPIC]
     )
     more = len(newest) - PAPERS_A_TOPIC
     rest = f'<p class="pc-note">and {more:,} older ones</p>' if more > 0 else ""

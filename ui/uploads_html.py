@@ -8,11 +8,12 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from rag.ingest import IngestReport, IngestRow, IngestWarning, Outcome
+from rag.ingest import IngestReport, IngestRow, IngestWarning
+from rag.placing import Outcome
 from ui.escape import escaped, shortened
 from ui.uploads import Progress
 
-OUTCOMES: tuple[Outcome, ...] = ("added", "updated", "unchanged", "merged", "failed")
+OUTCOMES: tuple[Outcome, ...] = ("added", "updated", "unchanged", "merged", "blocked", "failed")
 MAX_ROWS = 200  # of one file; whoever adds thousands reads the counts
 MAX_ITEM = 160  # characters of a title
 

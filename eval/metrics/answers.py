@@ -116,6 +116,9 @@ def _quote_fidelity(row: Row) -> Part | None:
 
 def _is_verbatim(abstract: str | None, citation: dict[str, object]) -> bool:
     start, end, quote = citation.get("start"), citation.get("end"), citation.get("quote")
+    if isinstance(place := citation.get("in_full_text"), dict):  # offsets count the full text, of which this is a part
+        abstract, first = place["text"], place["start"]
+        start, end = (at - first if isinstance(at, int) else at for at in (start, end))
     if abstract is None or not isinstance(start, int) or not isinstance(end, int):
         return False
     return start >= 0 and abstract[start:end] == quote

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from eval.rows import Retrieved, Row, SentenceMeasure
 from rag.answer.alignment import Idf
 from rag.answer.answer import Answer, Citation, RetrievedPassage, Sentence
 from rag.answer.grounding import Grounder
+from rag.answer.quotes import heading
 from rag.answer.records import FROM_COUNT, FROM_RECORD
 from rag.answer.verify import ABSENCE, EMPTY
 from rag.chunking import sentences
@@ -44,7 +46,8 @@ class Measurer:
     def row(self, gold: GoldQuestion, answer: Answer) -> Row:
         """All that the figures need of one answer."""
         self._grounder = Grounder(self._idf, self._embedder)
-        context = [passage.paper for passage in answer.passages]
+        read = _as_read(answer)
+        context = [read[passage.paper.paper_id] for passage in answer.passages]
         started = time.perf_counter()
         supports = [self._in_context(sentence, answer.citations, context) for sentence in answer.sentences]
         grounding_ms = round((time.perf_counter() - started) * 1000, 2)
@@ -53,7 +56,7 @@ class Measurer:
             answer=answer.as_dict(),
             retrieved=retrieved(answer),
             abstracts={paper.paper_id: paper.abstract for paper in (*context, *(c.paper for c in answer.citations))},
-            sentences=tuple(self._with_citations(measured, answer.citations) for measured in supports),
+            sentences=tuple(self._with_citations(measured, answer.citations, read) for measured in supports),
             similarity=self.similarity(_said(answer), gold.gold_answer),
             grounding_ms=grounding_ms if supports else None,
         )
@@ -87,11 +90,13 @@ class Measurer:
         score = round(support.score, 6)
         return SentenceMeasure(text=claim, worthy=True, markers=sentence.markers, context=score, note=support.note)
 
-    def _with_citations(self, measured: SentenceMeasure, citations: Sequence[Citation]) -> SentenceMeasure:
+    def _with_citations(
+        self, measured: SentenceMeasure, citations: Sequence[Citation], read: Mapping[str, Paper]
+    ) -> SentenceMeasure:
         """The same with its support by what it cites: together, each alone, and all without each."""
         if not measured.worthy or not measured.markers:
             return measured
-        cited = {citation.n: citation.paper for citation in citations}
+        cited = {citation.n: read[citation.paper.paper_id] for citation in citations}
         known: dict[frozenset[str], float] = {frozenset(): 0.0}
 
         def score(markers: Sequence[int]) -> float:
@@ -110,6 +115,18 @@ class Measurer:
                 "without": tuple(score([*markers[:i], *markers[i + 1 :]]) for i in range(len(markers))),
             }
         )
+
+
+def _as_read(answer: Answer) -> dict[str, Paper]:
+    """The answer's papers by id, the passages of full texts that it shows or cites put behind the abstracts."""
+    shown = [(p.paper, p.passage if p.passage.in_body else None) for p in answer.passages]
+    cited = [(c.paper, c.passage) for c in answer.citations]
+    papers = {paper.paper_id: paper for paper, _ in (*shown, *cited)}
+    bodies = dict.fromkeys((p.paper_id, p.text) for _, p in (*shown, *cited) if p)
+    for paper_id, text in bodies:
+        paper = papers[paper_id]
+        papers[paper_id] = replace(paper, abstract=f"{paper.abstract}\n\n{text}")
+    return papers
 
 
 def claim_of(sentence: str, citations: Sequence[Citation]) -> str:
@@ -149,9 +166,9 @@ def _retrieved(found: RetrievedPassage, with_text: bool) -> Retrieved:
 
 def _frames(paper: Paper) -> set[str]:
     """What may stand before a quote of this paper (see `quotes.write` and `Composer`)."""
-    title = f"“{' '.join(paper.title.split())}”"
-    dated = f"{title} ({paper.published:%B} {paper.published.year}):" if paper.published else f"{title}:"
-    return {"", f"{title}:", dated, f"{title} reports:", "It also reports:"}
+    on_one_line = replace(paper, title=" ".join(paper.title.split()))
+    title = f"“{on_one_line.title}”"
+    return {"", f"{title}:", f"{heading(on_one_line)}:", f"{title} reports:", "It also reports:"}
 
 
 def _document(paper: Paper, claim: str) -> str:
@@ -159,10 +176,11 @@ def _document(paper: Paper, claim: str) -> str:
 
     An empty line keeps the title from running into the first sentence, which would then not be verbatim.
     """
-    published = paper.published
-    years = set(_YEAR.findall(claim))
-    dated = f"Published on {published.day} {published:%B} {published.year}.\n\n" if published else ""
-    return f"{paper.title}\n\n{dated if published and str(published.year) in years else ''}{paper.abstract}"
+    day, dated = paper.published, ""
+    if day and str(day.year) in _YEAR.findall(claim):
+        known = {"day": f"on {day.day} {day:%B}", "month": f"in {day:%B}", "year": "in"}[paper.date_of]
+        dated = f"Published {known} {day.year}.\n\n"
+    return f"{paper.title}\n\n{dated}{paper.abstract}"
 
 
 def _said(answer: Answer) -> str:

@@ -42,7 +42,9 @@ class RetrievedPassage:
 class Citation:
     """Marker `[n]`: one paper and the sentence of it that supports the answer.
 
-    `paper.abstract[start:end] == quote` holds for every citation. `support` is the grounding
+    Without a `passage` the quote stands in the abstract: `paper.abstract[start:end] == quote`. With one it
+    stands in the paper's full text, whose characters the offsets count, and that passage of it holds the
+    quote: `passage.text[start - passage.start : end - passage.start] == quote`. `support` is the grounding
     score in [0, 1] of the answer's sentence against this quote.
     """
 
@@ -52,6 +54,16 @@ class Citation:
     start: int
     end: int
     support: float
+    passage: Passage | None = None
+
+    @property
+    def where(self) -> str:
+        """Where in the full text the quote begins, in words ("page 4, section 2 Methods"); empty for the abstract."""
+        if self.passage is None:
+            return ""
+        page = f"page {self.passage.page}" if self.passage.page is not None else ""
+        section = f"section “{self.passage.section}”" if self.passage.section else ""
+        return ", ".join(part for part in (page, section) if part) or "full text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,17 @@ def _citation_dict(citation: Citation) -> dict[str, Any]:
         "start": citation.start,
         "end": citation.end,
         "support": round(citation.support, 4),
+        "in_full_text": _place_dict(citation.passage) if citation.passage else None,
+    }
+
+
+def _place_dict(passage: Passage) -> dict[str, Any]:
+    return {
+        "page": passage.page,
+        "section": passage.section,
+        "text": passage.text,
+        "start": passage.start,
+        "end": passage.end,
     }
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Protocol
 
 from rag.answer.context import Context
 from rag.answer.figures import misplaced
 from rag.answer.grounding import NUMBER_LEFT
 from rag.chunking import SentenceSpan, sentences
-from rag.papers import Paper
+from rag.papers import Paper, Passage
 from rag.terms import content_words, terms
 
 WORDS_A_SENTENCE = 3  # telling words of a claim for each sentence that it may draw on
@@ -50,13 +49,14 @@ class Grounding(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One to three sentences of a paper: `paper.abstract[start:end] == text`."""
+    """One to three sentences of a paper: `paper.abstract[start:end] == text`, or so in its full text's `passage`."""
 
     paper: Paper
     text: str
     start: int
     end: int
     support: float
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,28 +171,30 @@ class Attribution:
         """The run as evidence; with what the claim itself says of the paper's date, for the prompt showed it."""
         passage = self._passages[run.name]
         text = passage.passage.text[run.start : run.end]
-        if passage.paper.published is not None and (told := _told_date(claim, passage.paper.published)):
+        if told := _told_date(claim, passage.paper):
             text += f" (published {told})"
         return f"{passage.paper.title}. {text}" if titled else text
 
     def _quote(self, run: _Run, support: float) -> Quote:
-        passage = self._passages[run.name]
-        start = passage.passage.start
-        text = passage.passage.text[run.start : run.end]
-        return Quote(passage.paper, text, start + run.start, start + run.end, support)
+        paper, passage = self._passages[run.name].paper, self._passages[run.name].passage
+        start, end = passage.start + run.start, passage.start + run.end
+        in_body = passage if passage.in_body else None
+        return Quote(paper, passage.text[run.start : run.end], start, end, support, in_body)
 
 
-def _told_date(claim: str, published: date) -> str:
-    """As much of a date as a claim tells; never a number more, which would vouch for another number of the claim."""
-    if (iso := published.isoformat()) in claim:
-        return iso
-    if not re.search(rf"\b{published.year}\b", claim):
+def _told_date(claim: str, paper: Paper) -> str:
+    """As much of a paper's date as a claim tells; never a number more, which would vouch for another of the claim."""
+    published, known = paper.published, paper.date_of
+    if published is None or not re.search(rf"\b{published.year}\b", claim):
         return ""
+    if known == "day" and (iso := published.isoformat()) in claim:
+        return iso
     day, month = published.day, _MONTHS[published.month - 1]
-    if not re.search(rf"\b{month}\b", claim):
+    if known == "year" or not re.search(rf"\b{month}\b", claim):
         return str(published.year)
     beside = rf"\b{day}(?:st|nd|rd|th)?(?: of)? {month}\b|\b{month} {day}(?:st|nd|rd|th)?\b"
-    return f"{day} {month} {published.year}" if re.search(beside, claim) else f"{month} {published.year}"
+    exact = known == "day" and re.search(beside, claim)
+    return f"{day} {month} {published.year}" if exact else f"{month} {published.year}"
 
 
 def _words(claim: str) -> frozenset[str]:

@@ -40,14 +40,14 @@ class Composer:
 
     def __init__(self, verifier: Verifier, context: Context, replacing: bool, quotes: Sequence[Citation]) -> None:
         self._verifier = verifier
-        self._quotes = [Quote(c.paper, c.quote, c.start, c.end, c.support) for c in quotes]
+        self._quotes = [Quote(c.paper, c.quote, c.start, c.end, c.support, c.passage) for c in quotes]
         self._given = bool(quotes)
         self._titles = {name: passage.paper.title for name, passage in context.by_id.items()}
         self._shown = context.text
         self._replacing = replacing
         self._pending: list[tuple[str, Checked]] = []
         self._numbers: dict[str, int] = {}
-        self._citations: dict[tuple[str, int], Citation] = {}
+        self._citations: dict[tuple[str, bool, int], Citation] = {}
         self._sentences: list[Sentence] = []
         self._seen: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
@@ -227,8 +227,8 @@ class Composer:
         """The number of the quote's paper, given at its first appearance."""
         paper = quote.paper
         n = self._numbers.setdefault(paper.paper_id, len(self._numbers) + 1)
-        citation = Citation(n, paper, quote.text, quote.start, quote.end, quote.support)
-        self._citations.setdefault((paper.paper_id, quote.start), citation)
+        citation = Citation(n, paper, quote.text, quote.start, quote.end, quote.support, quote.passage)
+        self._citations.setdefault((paper.paper_id, quote.passage is not None, quote.start), citation)
         return n
 
 

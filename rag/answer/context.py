@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from itertools import count as count_up
 
 from rag.answer.answer import RetrievedPassage
@@ -123,12 +122,8 @@ def _block(passage: RetrievedPassage, name: str, fence: str) -> str:
     title = " ".join(passage.paper.title.split())
     title = title if len(title) <= LONGEST_TITLE else title[:LONGEST_TITLE].rstrip() + "…"
     head = f'<passage id="{name}" fence="{fence}">'
-    lines = (head, f"Title: {escape(title)}", f"Date: {_day(passage.paper.published)}", escape(passage.passage.text))
+    lines = (head, f"Title: {escape(title)}", f"Date: {passage.paper.dated or UNDATED}", escape(passage.passage.text))
     return "\n".join(lines) + f"\n</passage {fence}>"
-
-
-def _day(published: date | None) -> str:
-    return published.isoformat() if published else UNDATED
 
 
 class _Names:

@@ -144,7 +144,7 @@ def _missing_names(question: Question, papers: Sequence[PaperEvidence]) -> Gap |
     listed = " and ".join(f"“{name}”" for name in missing)
     if any(_is_subject(name, asked) for name in missing):
         return Gap(f"None of the papers found mentions {listed}.", "missing_names", " ".join(missing), fatal=True)
-    reason = f"The abstract of “{papers[0].paper.title}” does not mention {listed}."
+    reason = f"{papers[0].read} not mention {listed}."
     return Gap(reason, "missing_names", " ".join(missing))
 
 
@@ -168,7 +168,7 @@ def _is_subject(name: str, asked: str) -> bool:
 
 def _missing_attribute(question: Question, evidence: Evidence, papers: Sequence[PaperEvidence]) -> Gap | None:
     """A detail, an amount or a thing that the question takes the papers to give."""
-    abstract = f"The abstract of “{papers[0].paper.title}” does not"
+    abstract = f"{papers[0].read} not"
     if details := missing_details(question.asked, [paper.text for paper in papers]):
         return Gap(f"{abstract} give: {', '.join(details)}.", "missing_details", " ".join(details))
     for amount in amounts_asked(own_words(question)):

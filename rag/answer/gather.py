@@ -16,7 +16,7 @@ from rag.answer.question import Question
 from rag.answer.retrieve import RankedPaper, Retrieval
 from rag.library.library import Library
 from rag.models.interfaces import Vector
-from rag.papers import Paper
+from rag.papers import Paper, Passage
 from rag.terms import terms
 
 MISSPELT = 85  # rapidfuzz ratio from which an unknown word is a known one misspelt
@@ -31,6 +31,7 @@ class PaperEvidence:
     sentences: tuple[EvidenceSentence, ...]
     matches: Vector
     sentence_matches: Vector
+    passages: tuple[Passage, ...] = ()  # that the sentences are of
 
     @property
     def paper(self) -> Paper:
@@ -39,8 +40,16 @@ class PaperEvidence:
 
     @property
     def text(self) -> str:
-        """Title and abstract, where a name may be mentioned."""
-        return f"{self.paper.title}\n{self.paper.abstract}"
+        """Title, abstract and what was found of the full text, where a name may be mentioned."""
+        return _text(self.paper, self.passages)
+
+    @property
+    def read(self) -> str:
+        """What was read of the paper, as the beginning of a sentence that denies something of it."""
+        title = f"“{self.paper.title}”"
+        if any(passage.in_body for passage in self.passages):
+            return f"The abstract of {title} and the nearest passages of its full text do"
+        return f"The abstract of {title} does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +70,28 @@ def gather(question: Question, retrieval: Retrieval, papers: Sequence[RankedPape
     words = tuple(
         telling_words(question.query, retrieval.encoded, idf, focus=question.focus, inherited=question.inherited)
     )
-    passages = library.passages([ranked.paper.paper_id for ranked in papers])
+    abstracts = library.passages([ranked.paper.paper_id for ranked in papers], in_body=False)
+    passages = {r.paper.paper_id: (*abstracts.get(r.paper.paper_id, ()), *r.in_body) for r in papers}
     stored = library.encoded([p.passage_id for group in passages.values() for p in group])
     found = []
     for ranked in papers:
-        own = passages.get(ranked.paper.paper_id, [])
+        own = passages[ranked.paper.paper_id]
         sentences = evidence_sentences(ranked.paper, own, stored)
-        known = _corrected(words, ranked.paper)
+        text = _text(ranked.paper, own)
+        known = _corrected(words, text)
         title = frozenset(terms(ranked.paper.title))
         by_sentence = [_match(words, retrieval, known, s.terms | _acronyms(words, s.text), s.tokens) for s in sentences]
-        whole = title.union(
-            _acronyms(words, f"{ranked.paper.title} {ranked.paper.abstract}"), *(s.terms for s in sentences)
-        )
+        whole = title.union(_acronyms(words, text), *(s.terms for s in sentences))
         tokens = np.concatenate(
             [stored[p.passage_id].tokens for p in own if p.passage_id in stored] or [np.zeros((0, 0), np.float32)]
         )
         matrix = np.array(by_sentence, dtype=np.float32).reshape(len(sentences), len(words))
-        found.append(PaperEvidence(ranked, sentences, _match(words, retrieval, known, whole, tokens), matrix))
+        found.append(PaperEvidence(ranked, sentences, _match(words, retrieval, known, whole, tokens), matrix, own))
     return Evidence(words, tuple(found))
+
+
+def _text(paper: Paper, passages: Sequence[Passage]) -> str:
+    return "\n".join((paper.title, paper.abstract, *(passage.text for passage in passages if passage.in_body)))
 
 
 def _match(
@@ -94,12 +107,12 @@ def _acronyms(words: Sequence[Word], text: str) -> frozenset[str]:
     return frozenset(word.term for word in words if spelled_out(text, word.text))
 
 
-def _corrected(words: Sequence[Word], paper: Paper) -> dict[str, str]:
-    """Unknown plain words of the question -> the paper's term that they most likely misspell."""
+def _corrected(words: Sequence[Word], text: str) -> dict[str, str]:
+    """Unknown plain words of the question -> the text's term that they most likely misspell."""
     unknown = [word for word in words if word.unknown and word.text.islower() and len(word.text) >= 5]
     if not unknown:
         return {}
-    vocabulary = set(re.findall(r"[a-z]{4,}", f"{paper.title} {paper.abstract}".lower()))
+    vocabulary = set(re.findall(r"[a-z]{4,}", text.lower()))
     meant = {}
     for word in unknown:
         best = process.extractOne(word.text, vocabulary, scorer=fuzz.ratio, score_cutoff=MISSPELT)

@@ -135,6 +135,8 @@ def mentions(text: str, name: str) -> bool:
 @lru_cache(maxsize=1024)
 def _folded(text: str) -> str:
     """Without accents, in Unicode ("Fréchet") or in TeX (`Fr\\'echet`)."""
+    if text.isascii() and "\\" not in text:
+        return text
     plain = re.sub(r"\\[\"'`^~=.]\{?(?=\w)", "", text)
     return "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
 

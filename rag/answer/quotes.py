@@ -87,9 +87,9 @@ def write(question: Question, choices: Sequence[Choice], verdict: Verdict, style
         own = [citation for citation in citations if citation.n == number]
         quoted = [f"“{citation.quote}” [{number}]" for citation in own]
         if style == "bullets":
-            blocks += [f"{_heading(own[0].paper)}:", *(f"- {text}" for text in quoted)]
+            blocks += [f"{heading(own[0].paper)}:", *(f"- {text}" for text in quoted)]
         else:
-            quoted[0] = f"{_heading(own[0].paper)}: {quoted[0]}"
+            quoted[0] = f"{heading(own[0].paper)}: {quoted[0]}"
             blocks.append(("- " if len(papers) > 1 else "") + " ".join(quoted))
         sentences += [Sentence(text, (number,), 1.0, True) for text in quoted]
     opening = f"{verdict.reason}\n\n" if verdict.outcome in ("partial", "corrected") else ""
@@ -100,12 +100,15 @@ def write(question: Question, choices: Sequence[Choice], verdict: Verdict, style
 
 def _citation(number: int, choice: Choice) -> Citation:
     paper, sentence = choice.evidence.paper, choice.sentence
-    return Citation(number, paper, sentence.text, sentence.start, sentence.end, 1.0)
+    return Citation(number, paper, sentence.text, sentence.start, sentence.end, 1.0, sentence.passage)
 
 
-def _heading(paper: Paper) -> str:
-    date = f" ({paper.published:%B} {paper.published.year})" if paper.published else ""
-    return f"“{paper.title}”{date}"
+def heading(paper: Paper) -> str:
+    """How an answer leads with a paper: “Title” (June 2024)."""
+    if not paper.published:
+        return f"“{paper.title}”"
+    month = "" if paper.date_of == "year" else f"{paper.published:%B} "
+    return f"“{paper.title}” ({month}{paper.published.year})"
 
 
 def _naming(question: Question, evidence: Evidence, papers: Sequence[PaperEvidence]) -> PaperEvidence:

@@ -9,7 +9,6 @@ import numpy as np
 from rag.answer.answer import RetrievedPassage
 from rag.answer.gather import Evidence, PaperEvidence
 from rag.answer.select import Choice
-from rag.library.library import Library
 
 LEAST_PAPERS = 2  # a second opinion, should the first paper be the wrong one
 # Share of the question's words, by weight, that a further paper must add. On the bundled questions
@@ -17,23 +16,22 @@ LEAST_PAPERS = 2  # a second opinion, should the first paper be the wrong one
 LEAST_GAIN = 0.02
 
 
-def passages_to_read(
-    choices: Sequence[Choice], evidence: Evidence, library: Library, papers: int
-) -> list[RetrievedPassage]:
-    """All passages of the papers chosen from, and of those among the first `papers` that cover more, best first.
+def passages_to_read(choices: Sequence[Choice], evidence: Evidence, papers: int) -> list[RetrievedPassage]:
+    """All passages at hand of the papers chosen from, and of those of the first `papers` that cover more, best first.
 
     A passage that holds a chosen sentence goes before any other, then rank decides; so a budget
     for few passages keeps what the answerer without a model would have quoted.
     """
     read = _covering(choices, evidence, papers)
-    stored = library.passages([paper.paper.paper_id for paper in read])
     holding = {
         passage.passage_id: order
         for order, choice in reversed(list(enumerate(choices)))
-        for passage in stored.get(choice.evidence.paper.paper_id, [])
-        if passage.start <= choice.sentence.start and choice.sentence.end <= passage.end
+        for passage in choice.evidence.passages
+        if passage.in_body == (choice.sentence.passage is not None)
+        and passage.start <= choice.sentence.start
+        and choice.sentence.end <= passage.end
     }
-    ranked = [(paper, passage) for paper in read for passage in stored.get(paper.paper.paper_id, [])]
+    ranked = [(paper, passage) for paper in read for passage in paper.passages]
     ranked.sort(key=lambda pair: (holding.get(pair[1].passage_id, len(choices)), pair[0].ranked.rank, pair[1].ordinal))
     return [RetrievedPassage(paper.paper, passage, paper.ranked.scores) for paper, passage in ranked]
 

@@ -108,7 +108,7 @@ def _published(paper: Paper) -> str | None:
     if not paper.published:
         return None
     note = " (the listing prints no year; it was inferred from the page)" if paper.year_inferred else ""
-    return f"was published on {_day(paper.published)}{note}"
+    return f"was published {'on' if paper.date_of == 'day' else 'in'} {paper.dated_in_words}{note}"
 
 
 def _authors(paper: Paper) -> str | None:
@@ -170,10 +170,7 @@ def _listed(question: Question, papers: Sequence[Paper], total: int, everything:
     papers = papers[:COUNTED] if question.intent == "count" else papers
     if total > len(papers) and question.intent in ("count", "list"):
         heading += " The newest is:" if len(papers) == 1 else f" The {len(papers)} newest:"
-    lines = [
-        f"- “{paper.title}” ({_day(paper.published) if paper.published else 'no date'}) [{n}]"
-        for n, paper in enumerate(papers, 1)
-    ]
+    lines = [f"- “{paper.title}” ({paper.dated_in_words or 'no date'}) [{n}]" for n, paper in enumerate(papers, 1)]
     markers = tuple(range(1, len(papers) + 1))
     counted = Sentence(heading, markers, 1.0, True, FROM_COUNT)
     listed = tuple(Sentence(line, (n,), 1.0, True, FROM_RECORD) for n, line in enumerate(lines, 1))

@@ -161,9 +161,10 @@ def _denied(
         return None
     others = [choice for choice in choices if choice.sentence is not lead.sentences[denial.position]]
     quotes = (Choice(lead, lead.sentences[denial.position], choices[0].score), *others[:1])
+    source = "The full text" if lead.sentences[denial.position].passage else "The abstract"
     if denial.asked:
-        return Verdict("answered", f"The abstract denies “{denial.words}”.", {**signals, "denied": 1.0}, quotes)
-    reason = f"That premise does not hold: the abstract denies “{denial.words}”."
+        return Verdict("answered", f"{source} denies “{denial.words}”.", {**signals, "denied": 1.0}, quotes)
+    reason = f"That premise does not hold: {source.lower()} denies “{denial.words}”."
     return Verdict("corrected", reason, {**signals, "denied_premise": 1.0}, quotes)
 
 

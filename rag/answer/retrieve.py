@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.answer.answer import RetrievedPassage
+from rag.answer.bodies import passages_in_bodies
 from rag.answer.names import mentions, names
 from rag.library.library import Library
 from rag.library.records import Hit
-from rag.models.interfaces import Embedder, Encoded, Reranker
+from rag.models.interfaces import Embedder, Encoded, Reranker, Vector
 from rag.papers import Filters, Paper, Passage
 
 POOL = 100  # passages taken from each arm
@@ -27,13 +28,17 @@ RERANK_WEIGHT = 0.6  # of the final score, the rest being the fused one
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """One paper at its rank (from 1), its best passage, and all scores of the way there."""
+    """One paper at its rank (from 1), its best passage, and all scores of the way there.
+
+    `in_body` are the passages of its full text that were found, in reading order.
+    """
 
     rank: int
     paper: Paper
     passage: Passage
     score: float
     scores: Mapping[str, float]
+    in_body: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +70,51 @@ class Retriever:
         words = self._library.match_words(query, POOL, filters)
         scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words})
         candidates = sorted(scores, key=lambda paper_id: (-scores[paper_id]["fused"], paper_id))[: max(limit, RERANKED)]
-        best = _best_passages(dense)
         papers = self._library.papers(candidates)
+        candidates = [paper_id for paper_id in candidates if paper_id in papers]
+        passages = self._passages(query, encoded.vector, papers, candidates, dense)
+        best = _best_passages(dense)
         if self._reranker and candidates:
-            self._rerank(query, encoded, candidates, scores, best)
+            self._rerank(query, encoded, {pid: passages[pid] for pid in candidates[:RERANKED]}, scores, best)
         for paper_id in candidates:
             scores[paper_id]["score"] = _final(scores[paper_id], named(query, papers[paper_id]))
         candidates.sort(key=lambda paper_id: (-scores[paper_id]["score"], paper_id))
-        passages = self._library.passages(candidates)
         ranked = [
-            RankedPaper(rank, papers[pid], _passage(passages[pid], best.get(pid)), scores[pid]["score"], scores[pid])
+            RankedPaper(
+                rank,
+                papers[pid],
+                _passage(passages[pid], best.get(pid)),
+                scores[pid]["score"],
+                scores[pid],
+                tuple(passage for passage in passages[pid] if passage.in_body),
+            )
             for rank, pid in enumerate(candidates[:limit], 1)
-            if pid in papers and passages.get(pid)
+            if passages[pid]
         ]
         return Retrieval(query, filters, encoded, tuple(ranked))
+
+    def _passages(
+        self, query: str, vector: Vector, papers: Mapping[str, Paper], candidates: Sequence[str], dense: Sequence[Hit]
+    ) -> dict[str, list[Passage]]:
+        """The candidates' abstracts in passages, and behind them what is read of their full texts."""
+        found = {paper_id: list[Passage]() for paper_id in candidates}
+        found |= self._library.passages(candidates, in_body=False)
+        if having := [paper_id for paper_id in candidates if papers[paper_id].body_hash]:
+            for paper_id, passages in passages_in_bodies(self._library, query, vector, having, dense).items():
+                found[paper_id] += passages
+        return found
 
     def _rerank(
         self,
         query: str,
         encoded: Encoded,
-        candidates: list[str],
+        head: Mapping[str, Sequence[Passage]],
         scores: dict[str, dict[str, float]],
         best: dict[str, str],
     ) -> None:
-        """Mix the reranker's best passage of each paper with the fused score, into `score` and `best`."""
+        """Mix the reranker's best passage of each paper of `head` with the fused score, into `score` and `best`."""
         assert self._reranker
-        head = candidates[:RERANKED]
-        passages = [p for group in self._library.passages(head).values() for p in group]
+        passages = [passage for group in head.values() for passage in group]
         stored = self._library.encoded([p.passage_id for p in passages])
         found = self._reranker.score(
             query, encoded, [p.text for p in passages], [stored[p.passage_id].tokens for p in passages]
@@ -101,10 +124,11 @@ class Retriever:
             best[passage.paper_id] = passage.passage_id
         reranked = _min_max({paper_id: scores[paper_id].get("rerank", 0.0) for paper_id in head})
         fused = _min_max({paper_id: scores[paper_id]["fused"] for paper_id in head})
-        for paper_id in head:
-            scores[paper_id]["score"] = RERANK_WEIGHT * reranked[paper_id] + (1 - RERANK_WEIGHT) * fused[paper_id]
-        for paper_id in candidates[RERANKED:]:
-            scores[paper_id]["score"] = (1 - RERANK_WEIGHT) * scores[paper_id]["fused"]
+        for paper_id, known in scores.items():
+            if paper_id in head:
+                known["score"] = RERANK_WEIGHT * reranked[paper_id] + (1 - RERANK_WEIGHT) * fused[paper_id]
+            else:
+                known["score"] = (1 - RERANK_WEIGHT) * known["fused"]
 
 
 def roll_up(hits: Sequence[Hit]) -> dict[str, float]:
@@ -176,9 +200,10 @@ def is_subject(name: str, paper: Paper) -> bool:
     """Whether `name` is what the paper calls its subject: its title begins with it, or has it in a short part
     before the colon. "GPU" somewhere in a long title names no paper."""
     short = paper.title.split(":")[0]
-    return mentions(short, name) and (
-        len(short.split()) <= SUBJECT_WORDS or mentions(short.split()[0] if short.split() else "", name)
-    )
+    words = short.split()
+    if len(words) > SUBJECT_WORDS and not mentions(words[0], name):  # first: it is the cheaper look
+        return False
+    return mentions(short, name)
 
 
 def _final(scores: Mapping[str, float], is_named: bool) -> float:

@@ -100,14 +100,17 @@ def phrase(
 
 
 def _only(citations: Sequence[Citation]) -> Context:
-    """A prompt's context that holds the quotes and nothing else; each keeps its place in the abstract."""
-    passages = [
-        RetrievedPassage(
-            c.paper, Passage(f"{c.paper.paper_id}@{c.start}", c.paper.paper_id, i, c.quote, c.start, c.end), {}
-        )
-        for i, c in enumerate(citations)
-    ]
-    return pack(passages, CONTEXT_TOKENS, count_tokens)
+    """A prompt's context that holds the quotes and nothing else; each keeps its place in the paper."""
+    return pack([_as_passage(i, c) for i, c in enumerate(citations)], CONTEXT_TOKENS, count_tokens)
+
+
+def _as_passage(ordinal: int, cited: Citation) -> RetrievedPassage:
+    at, own = cited.passage, f"{cited.paper.paper_id}@{cited.start}"
+    if at is not None:
+        quoted = replace(at, passage_id=f"{own}#body", text=cited.quote, start=cited.start, end=cited.end)
+    else:
+        quoted = Passage(own, cited.paper.paper_id, ordinal, cited.quote, cited.start, cited.end)
+    return RetrievedPassage(cited.paper, quoted, {})
 
 
 def _one_sentence(written: Draft, citations: Sequence[Citation]) -> Sentence | None:

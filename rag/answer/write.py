@@ -56,7 +56,7 @@ def _by_model(
     question: Question, evidence: Evidence, choices: Sequence[Choice], quoted: Draft, how: How, use: Resources
 ) -> Writing:
     """A model's text from the passages that the choices stand in, with the signals of the quotes."""
-    passages = passages_to_read(choices, evidence, use.library, use.settings.sources)
+    passages = passages_to_read(choices, evidence, use.settings.sources)
     context = pack(passages, context_budget(use.settings, how.model), count_tokens)
     draft = yield from generate(
         question.query,

@@ -49,6 +49,18 @@ def project(vectors: Vector, chosen: Indices) -> Vector:
     return np.clip(places, -1.0, 1.0)
 
 
+def placed(vectors: Vector, known: Vector, places: Vector) -> tuple[Vector, Indices]:
+    """Places (n, 2) of unit vectors (n, dim) among `known` ones with their `places`, and which known is the nearest."""
+    found: Vector = np.zeros((len(vectors), 2), dtype=np.float32)
+    nearest = np.zeros(len(vectors), dtype=np.intp)
+    for start in range(0, len(vectors), BLOCK):
+        rows = slice(start, start + BLOCK)
+        found[rows] = _among(vectors[rows], known, places)
+        nearest[rows] = (vectors[rows] @ known.T).argmax(axis=1)
+    found += np.random.default_rng(SEED).normal(scale=JITTER, size=found.shape)
+    return np.clip(found, -1.0, 1.0), nearest
+
+
 def _laid_out(vectors: Vector) -> Vector:
     first = _principal(vectors)
     spread = float(first[:, 0].std())

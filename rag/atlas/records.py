@@ -35,17 +35,27 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Atlas:
-    """The map as it was at one generation of the library; topics by size, the largest first."""
+    """The map as it was at one generation of the library; topics by size, the largest first.
+
+    `patched` is how many papers were placed on it, or taken off, since it was drawn.
+    """
 
     points: Mapping[str, Point]
     topics: tuple[Topic, ...]
     generation: int
+    patched: int = 0
 
     def as_json(self) -> str:
         """The map as text; `from_json` is the inverse but for the coordinates' rounding."""
         points = {i: [round(p.x, PLACES), round(p.y, PLACES), p.topic] for i, p in self.points.items()}
         topics = [{"words": topic.words, "size": topic.size} for topic in self.topics]
-        data = {"version": VERSION, "generation": self.generation, "topics": topics, "points": points}
+        data = {
+            "version": VERSION,
+            "generation": self.generation,
+            "patched": self.patched,
+            "topics": topics,
+            "points": points,
+        }
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -57,7 +67,7 @@ class Atlas:
                 return None
             topics = tuple(Topic(tuple(map(str, topic["words"])), int(topic["size"])) for topic in data["topics"])
             points = {str(i): _point(row, len(topics)) for i, row in data["points"].items()}
-            return cls(points, topics, int(data["generation"]))
+            return cls(points, topics, int(data["generation"]), int(data.get("patched", 0)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from rag.atlas.projection import project, sample
+from rag.atlas.projection import AT_MOST, placed, project, sample
 from rag.atlas.records import Atlas, Point, Topic
 from rag.atlas.topics import group, telling_words
 from rag.errors import SettingsError
@@ -22,9 +23,11 @@ from rag.models.interfaces import Vector
 
 ATLAS = "atlas.json"
 PAPERS_AT_ONCE = 500
+PATCHES = 0.05  # of the papers on a map may have been placed on it or taken off; then it is drawn anew
 PASSAGE_VECTORS = (
     "SELECT passages.paper_id, embeddings.vector FROM passages JOIN embeddings USING (passage_id) "
-    "WHERE passages.paper_id IN (SELECT value FROM json_each(?)) ORDER BY passages.paper_id, passages.ordinal"
+    "WHERE passages.paper_id IN (SELECT value FROM json_each(?)) AND NOT passages.in_body "
+    "ORDER BY passages.paper_id, passages.ordinal"
 )
 
 log = logging.getLogger(__name__)
@@ -40,16 +43,18 @@ def load(library: Library) -> Atlas | None:
 def refresh(library: Library) -> Atlas:
     """The map of what the library holds now, computed and stored where the stored one is of another state.
 
-    Takes half a second for some hundred papers, about ten for many thousand. A map that cannot be
+    Takes half a second for some hundred papers, about ten for many thousand; a few papers more on a large map
+    are placed among the others. A map that cannot be
     stored is given all the same, and computed again next time.
 
     Raises:
         LibraryError: the library cannot be read.
     """
     with _computing:
-        atlas = load(library)
+        stored = _stored(library.folder)
+        atlas = stored if stored is not None and stored.generation == library.generation else None
         if atlas is None:
-            atlas = compute(library)
+            atlas = (patch(library, stored) if stored else None) or compute(library)
             try:
                 write_whole(library.folder / ATLAS, atlas.as_json())
             except SettingsError as error:
@@ -78,13 +83,44 @@ def compute(library: Library) -> Atlas:
     return Atlas(points, tuple(Topic(w, int(n)) for w, n in zip(words, sizes, strict=True)), generation)
 
 
-def paper_vectors(library: Library) -> tuple[list[str], Vector]:
-    """The papers that have passages, sorted by id, and the direction of each one's passage vectors together (n, dim).
+def patch(library: Library, atlas: Atlas) -> Atlas | None:
+    """An older map with new papers placed on it and deleted ones taken off; None where it is better drawn anew."""
+    generation = library.generation
+    present = set(_paper_ids(library))
+    new, gone = present - atlas.points.keys(), atlas.points.keys() - present
+    patched = atlas.patched + len(new) + len(gone)
+    kept = sorted(atlas.points.keys() & present)
+    if len(kept) <= AT_MOST or patched > PATCHES * len(kept):
+        return None
+    points = {paper_id: atlas.points[paper_id] for paper_id in kept}
+    known, vectors = paper_vectors(library, [kept[i] for i in sample(kept)])
+    added, new_vectors = paper_vectors(library, sorted(new))
+    if added:
+        places = np.array([points[paper_id][:2] for paper_id in known], dtype=np.float32)
+        found, nearest = placed(new_vectors, vectors, places)
+        for paper_id, (x, y), near in zip(added, found, nearest, strict=True):
+            points[paper_id] = Point(float(x), float(y), points[known[near]].topic)
+    return _ranked(Atlas(points, atlas.topics, generation, patched))
+
+
+def _ranked(atlas: Atlas) -> Atlas:
+    """The map with the topics' sizes counted, and the topics in order again."""
+    sizes = np.bincount([point.topic for point in atlas.points.values()], minlength=len(atlas.topics))
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.argsort(order)
+    points = {i: Point(point.x, point.y, int(rank[point.topic])) for i, point in atlas.points.items()}
+    topics = tuple(Topic(atlas.topics[old].words, int(sizes[old])) for old in order)
+    return Atlas(points, topics, atlas.generation, atlas.patched)
+
+
+def paper_vectors(library: Library, paper_ids: Sequence[str] | None = None) -> tuple[list[str], Vector]:
+    """The papers (those of `paper_ids`, or all) that have passages of title and abstract, sorted by id, and the
+    direction of each one's passage vectors together (n, dim).
 
     Reads over a connection of its own, so that searches do not wait for it.
     """
     sums: dict[str, Vector] = {}
-    ids = sorted(paper.paper_id for paper in library.find())
+    ids = sorted(_paper_ids(library) if paper_ids is None else paper_ids)
     with closing(Catalog(library.folder)) as catalog:
         for start in range(0, len(ids), PAPERS_AT_ONCE):
             for paper_id, blob in catalog.rows(PASSAGE_VECTORS, (json.dumps(ids[start : start + PAPERS_AT_ONCE]),)):
@@ -94,6 +130,11 @@ def paper_vectors(library: Library) -> tuple[list[str], Vector]:
     directions = np.stack([sums[paper_id] for paper_id in sorted(sums)])
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     return sorted(sums), (directions / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def _paper_ids(library: Library) -> list[str]:
+    with closing(Catalog(library.folder)) as catalog:
+        return [row[0] for row in catalog.rows("SELECT paper_id FROM papers")]
 
 
 def _stored(folder: Path) -> Atlas | None:

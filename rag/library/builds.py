@@ -13,14 +13,16 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from rag.errors import LibraryError
 from rag.library.catalog import Catalog
 from rag.library.catalog_writes import changed_since, put_index_state
+from rag.library.links import Pair, link, pairs_of_papers
 from rag.library.records import IndexDamagedError, IndexState
+from rag.library.traces import wipe
 from rag.library.vectors import VectorIndex
 from rag.library.words import WordIndex
 from rag.models.interfaces import Vector
@@ -111,32 +113,52 @@ def _build_vectors(
     """The next build: a copy of the `old` one with the changes, or one from nothing; checked, then published."""
     new = IndexState(VECTORS, old.build + 1, catalog.generation, {})
     place = build_folder(folder, new)
+    with _new_build(place):
+        if anew:
+            place.mkdir(parents=True)
+        else:
+            _copy(build_folder(folder, old), place)
+        with closing(VectorIndex(place, create=anew)) as index:
+            index.put_off_files(catalog.count_passages(written))
+            index.remove(deleted)
+            for papers, passages, vectors in _contents(catalog, written):
+                index.put(papers, passages, vectors)
+        with closing(VectorIndex(place)) as index:
+            index.settle(catalog.dimension)
+            _check_and_link(catalog, index, written)
+        wipe(place, deleted=bool(deleted))
+        shutil.copy2(place / CHROMA_FILE, place / PRISTINE)
+        _publish(catalog, replace(new, manifest=_manifest(place)))
+
+
+@contextmanager
+def _new_build(place: Path) -> Iterator[None]:
+    """A clean place for a build. One that fails is taken away, or the full disk that it failed on would stay full."""
     shutil.rmtree(place, ignore_errors=True)  # a killed writer's
-    if anew:
-        place.mkdir(parents=True)
-    else:
-        _copy(build_folder(folder, old), place)
-    with closing(VectorIndex(place, create=anew)) as index:
-        index.remove(deleted)
-        for papers, passages, vectors in _contents(catalog, written):
-            index.put(papers, passages, vectors)
-        for papers, passages, vectors in _contents(catalog, written):
-            _make_reachable(index, papers, passages, vectors)
-    shutil.copy2(place / CHROMA_FILE, place / PRISTINE)
-    _publish(catalog, replace(new, manifest=_manifest(place)))
+    try:
+        yield
+    except Exception:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
-def _make_reachable(index: VectorIndex, papers: Sequence[Paper], passages: Sequence[Passage], vectors: Vector) -> None:
-    """Every vector must come back to a query with itself (docs/stack.md, gotcha 3)."""
-    ids = [passage.passage_id for passage in passages]
-    lost = set(index.unreachable(ids, vectors))
-    if not lost:
-        return
-    log.warning("%d vectors were not reachable by query; putting them in again.", len(lost))
-    rows = [row for row, passage_id in enumerate(ids) if passage_id in lost]
-    index.renew(papers, [passages[row] for row in rows], vectors[rows])
-    if index.unreachable(ids, vectors):
-        raise IndexDamagedError("vectors stay out of reach of queries")
+def _check_and_link(catalog: Catalog, index: VectorIndex, written: Sequence[str]) -> None:
+    """Every vector must come back to a query with itself (docs/stack.md, gotcha 3). What comes back beside it may be
+    of another version of the paper."""
+    pairs: set[Pair] = set()
+    for papers, passages, vectors in _contents(catalog, written):
+        ids = [passage.passage_id for passage in passages]
+        lost, near = index.surveyed(ids, vectors)
+        pairs |= pairs_of_papers(catalog, near)
+        if lost:
+            log.warning("%d vectors were not reachable by query; putting them in again.", len(lost))
+            rows = [row for row, passage_id in enumerate(ids) if passage_id in set(lost)]
+            index.renew(papers, [passages[row] for row in rows], vectors[rows])
+            if index.unreachable(ids, vectors):
+                raise IndexDamagedError("vectors stay out of reach of queries")
+    if written:
+        with catalog.transaction():
+            link(catalog, written, pairs)
 
 
 def _update_words(catalog: Catalog, folder: Path, from_scratch: bool) -> None:
@@ -154,9 +176,9 @@ def _update_words(catalog: Catalog, folder: Path, from_scratch: bool) -> None:
     new = IndexState(WORDS, (state or NONE).build + 1, target, {})
     place = build_folder(folder, new)
     try:
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        _put_words(catalog, WordIndex(place, create=True), changed_since(catalog, 0)[0], ())
+        with _new_build(place):
+            place.mkdir(parents=True)
+            _put_words(catalog, WordIndex(place, create=True), changed_since(catalog, 0)[0], ())
     except (IndexDamagedError, OSError) as error:
         raise LibraryError(
             f"The word index of {folder} cannot be built: {error}.",
@@ -168,7 +190,9 @@ def _update_words(catalog: Catalog, folder: Path, from_scratch: bool) -> None:
 def _put_words(catalog: Catalog, index: WordIndex, written: Sequence[str], deleted: Sequence[str]) -> None:
     index.put((), deleted)
     for start in range(0, len(written), PAPERS_PER_STEP):
-        index.put(list(catalog.papers(written[start : start + PAPERS_PER_STEP]).values()))
+        papers = catalog.papers(written[start : start + PAPERS_PER_STEP])
+        having = catalog.bodies(paper.paper_id for paper in papers.values() if paper.body_hash)
+        index.put(list(papers.values()), bodies={paper_id: body.text for paper_id, body in having.items()})
 
 
 def _contents(catalog: Catalog, paper_ids: Sequence[str]) -> Iterator[tuple[list[Paper], list[Passage], Vector]]:
@@ -189,7 +213,7 @@ def _publish(catalog: Catalog, state: IndexState) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a Chroma folder that readers may have open: its SQLite file as it was when published, since every
     opening writes a row into it (and a second SQLite library on it would break locks; docs/stack.md, gotcha 7)."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{CHROMA_FILE}*"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{CHROMA_FILE}*", PRISTINE))
     shutil.copy2(source / PRISTINE, target / CHROMA_FILE)
 
 

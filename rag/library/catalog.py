@@ -8,23 +8,29 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from rag.errors import LibraryError
-from rag.library.codec import unpack, unpack_vector
+from rag.library.codec import unpack_all, unpack_body, unpack_vector
+from rag.library.elsewhere import is_read_only
 from rag.library.filtering import number_date, sql_where
 from rag.library.migrations import check_owner, migrate
 from rag.library.records import IndexState
 from rag.models.interfaces import Encoded, Vector
-from rag.papers import Filters, Paper, Passage
+from rag.papers import Body, Filters, Paper, Passage
 
 CATALOG = "catalog.sqlite3"
 BUSY_SECONDS = 10.0
+CACHE_KIB = 32 * 1024  # of pages in memory: what stands above the rows of 100,000 papers
 SMALLEST = 512  # bytes of an SQLite file
-PAPER = "paper_id, title, abstract, published, year_inferred, n_authors, organisation, comments"
-PASSAGE = 'passage_id, paper_id, ordinal, text, start, "end"'
+PAPER = (
+    "paper_id, title, abstract, published, year_inferred, n_authors, organisation, comments, "
+    "authors, arxiv_id, doi, url, upvotes, body_hash, from_document, date_of"
+)
+PASSAGE = 'passage_id, paper_id, ordinal, text, start, "end", in_body, section, page'
+Identity = Literal["arxiv_id", "doi"]
 IN_LIST = "IN (SELECT value FROM json_each(?))"
 
 
@@ -40,19 +46,29 @@ class Catalog:
             # the POSIX locks of all connections in this process, and the last writer's log be lost.
             if self.path.exists() and 0 < self.path.stat().st_size < SMALLEST:  # SQLite would take it for empty
                 raise damaged(self.path, "it is not an SQLite file")
+            fixed = is_read_only(folder) and self._is_whole()
+            address = f"{self.path.absolute().as_uri()}{'?immutable=1' if fixed else ''}"
             self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
         try:
             with self._failures():
                 check_owner(self._connection, self.path)
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                if not fixed:
+                    self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")  # acknowledged means on the disk
                 self._connection.execute("PRAGMA foreign_keys = ON")
+                self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+                self._connection.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
                 migrate(self._connection, self.path)
         except BaseException:
             self._connection.close()
             raise
+
+    def _is_whole(self) -> bool:
+        """Whether all is in the file itself, and nothing in a write-ahead log beside it."""
+        log = self.path.with_name(f"{CATALOG}-wal")
+        return self.path.exists() and not (log.exists() and log.stat().st_size)
 
     def close(self) -> None:
         """Close the connection."""
@@ -145,18 +161,47 @@ class Catalog:
         where, values = sql_where(filters)
         return int(self.rows(f"SELECT count(*) FROM papers WHERE {where}", values)[0][0])
 
-    def passages(self, paper_ids: Iterable[str]) -> dict[str, list[Passage]]:
-        """Paper id -> its passages in order."""
-        ids = _json(paper_ids)
-        found: dict[str, list[Passage]] = {}
-        sql = f"SELECT {PASSAGE} FROM passages WHERE paper_id {IN_LIST} ORDER BY paper_id, ordinal"
-        for row in self.rows(sql, (ids,)):
-            found.setdefault(row[1], []).append(Passage(*row))
+    def papers_identified(self, column: Identity, keys: Iterable[str]) -> dict[str, list[Paper]]:
+        """arXiv id or DOI -> the papers that bear it, in a stable order."""
+        rows = self.rows(
+            f"SELECT {column}, {PAPER} FROM papers WHERE {column} {IN_LIST} ORDER BY paper_id", (_json(keys),)
+        )
+        found: dict[str, list[Paper]] = {}
+        for row in rows:
+            found.setdefault(row[0], []).append(paper_of(row[1:]))
         return found
 
-    def existing_passages(self, passage_ids: Iterable[str]) -> set[str]:
-        """Which of these passages there are."""
-        rows = self.rows(f"SELECT passage_id FROM passages WHERE passage_id {IN_LIST}", (_json(passage_ids),))
+    def passages(self, paper_ids: Iterable[str], *, in_body: bool = True) -> dict[str, list[Passage]]:
+        """Paper id -> its passages in order, those of the full text last, or left out."""
+        found: dict[str, list[Passage]] = {}
+        which = "" if in_body else "AND NOT in_body"
+        sql = f"SELECT {PASSAGE} FROM passages WHERE paper_id {IN_LIST} {which} ORDER BY paper_id, ordinal"
+        for row in self.rows(sql, (_json(paper_ids),)):
+            found.setdefault(row[1], []).append(_passage_of(row))
+        return found
+
+    def count_passages(self, paper_ids: Iterable[str]) -> int:
+        """How many passages these papers have."""
+        return int(self.rows(f"SELECT count(*) FROM passages WHERE paper_id {IN_LIST}", (_json(paper_ids),))[0][0])
+
+    def passages_by_id(self, passage_ids: Iterable[str]) -> dict[str, Passage]:
+        """The passages of these ids; unknown ids are left out."""
+        rows = self.rows(f"SELECT {PASSAGE} FROM passages WHERE passage_id {IN_LIST}", (_json(passage_ids),))
+        return {row[0]: _passage_of(row) for row in rows}
+
+    def bodies(self, paper_ids: Iterable[str]) -> dict[str, Body]:
+        """Paper id -> its full text; papers without one are left out."""
+        rows = self.rows(f"SELECT paper_id, text, parts FROM bodies WHERE paper_id {IN_LIST}", (_json(paper_ids),))
+        return {row[0]: unpack_body(row[1], row[2]) for row in rows}
+
+    def owners(self, passage_ids: Iterable[str]) -> dict[str, str]:
+        """Passage id -> id of its paper; passages that are not there are left out."""
+        sql = f"SELECT passage_id, paper_id FROM passages WHERE passage_id {IN_LIST}"
+        return dict(self.rows(sql, (_json(passage_ids),)))
+
+    def existing_papers(self, paper_ids: Iterable[str]) -> set[str]:
+        """Which of these papers there are."""
+        rows = self.rows(f"SELECT paper_id FROM papers WHERE paper_id {IN_LIST}", (_json(paper_ids),))
         return {row[0] for row in rows}
 
     def encoded(self, passage_ids: Iterable[str]) -> dict[str, Encoded]:
@@ -175,7 +220,8 @@ class Catalog:
 
     def _encoded(self, column: str, keys: Iterable[str]) -> dict[str, Encoded]:
         sql = f"SELECT {column}, vector, levels, scales, spans FROM embeddings WHERE {column} {IN_LIST}"
-        return {row[0]: unpack(*row[1:]) for row in self.rows(sql, (_json(keys),))}
+        rows = self.rows(sql, (_json(keys),))
+        return dict(zip((row[0] for row in rows), unpack_all([row[1:] for row in rows]), strict=True))
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -199,13 +245,14 @@ def damaged(path: Path, reason: str) -> LibraryError:
     """The error for a catalog that cannot be read."""
     return LibraryError(
         f"The library's catalog {path} is damaged: {reason}.",
-        f"Restore it from a backup, or delete the folder {path.parent} and ingest again.",
+        "Run `paperchat library repair`, which saves what can be read; or restore a backup, or ingest again.",
     )
 
 
 def paper_of(row: Sequence[Any]) -> Paper:
     """A row of the columns `PAPER` as a paper."""
-    paper_id, title, abstract, published, year_inferred, n_authors, organisation, comments = row
+    paper_id, title, abstract, published, year_inferred, n_authors, organisation, comments, authors, *later = row
+    arxiv_id, doi, url, upvotes, body_hash, from_document, date_of = later
     return Paper(
         paper_id=paper_id,
         title=title,
@@ -215,7 +262,20 @@ def paper_of(row: Sequence[Any]) -> Paper:
         n_authors=n_authors,
         organisation=organisation,
         comments=comments,
+        authors=tuple(json.loads(authors)) if authors != "[]" else (),
+        arxiv_id=arxiv_id,
+        doi=doi,
+        url=url,
+        upvotes=upvotes,
+        body_hash=body_hash,
+        from_document=bool(from_document),
+        date_of=date_of,
     )
+
+
+def _passage_of(row: Sequence[Any]) -> Passage:
+    passage_id, paper_id, ordinal, text, start, end, in_body, section, page = row
+    return Passage(passage_id, paper_id, ordinal, text, start, end, bool(in_body), section, page)
 
 
 def _json(keys: Iterable[str]) -> str:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 
 from rag.errors import LibraryError
-from rag.library.catalog import IN_LIST, Catalog
-from rag.library.codec import pack_spans, pack_tokens, pack_vector, text_key
+from rag.library.catalog import IN_LIST, PASSAGE, Catalog
+from rag.library.codec import pack_parts, pack_spans, pack_tokens, pack_vector, text_key
 from rag.library.filtering import date_number
 from rag.library.records import IndexState, Record, SourceEntry
 from rag.papers import Paper, normalised_title
-
-PAPER_SLOTS = ", ".join("?" * 11)
 
 
 def next_generation(catalog: Catalog) -> int:
@@ -36,17 +35,19 @@ def put_records(catalog: Catalog, records: Sequence[Record], generation: int, di
     ids = [(record.paper.paper_id,) for record in records]
     catalog.write("DELETE FROM passages WHERE paper_id = ?", ids)  # embeddings follow
     catalog.write("DELETE FROM deleted WHERE paper_id = ?", ids)
-    changed = ", ".join(f"{name} = excluded.{name}" for name in _PAPER_COLUMNS[1:])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in PAPER_COLUMNS[1:])
     catalog.write(
-        f"INSERT INTO papers ({', '.join(_PAPER_COLUMNS)}) VALUES ({PAPER_SLOTS}) "
+        f"INSERT INTO papers ({', '.join(PAPER_COLUMNS)}) VALUES ({', '.join('?' * len(PAPER_COLUMNS))}) "
         f"ON CONFLICT (paper_id) DO UPDATE SET {changed}",  # never REPLACE: it would delete the paper's entries
         [_paper_row(record.paper, generation) for record in records],
     )
     passages = [passage for record in records for passage in record.passages]
     catalog.write(
-        "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?)",
-        [(p.passage_id, p.paper_id, p.ordinal, p.text, p.start, p.end) for p in passages],
+        f"INSERT INTO passages ({PASSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [astuple(p) for p in passages]
     )
+    catalog.write("DELETE FROM bodies WHERE paper_id = ?", ids)
+    bodies = [(r.paper.paper_id, r.body.text, pack_parts(r.body.parts)) for r in records if r.body]
+    catalog.write("INSERT INTO bodies VALUES (?, ?, ?)", bodies)
     catalog.write("INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?)", _embedding_rows(records))
 
 
@@ -91,12 +92,16 @@ def check_record(record: Record, dimension: int) -> None:
     """Refuse what could not be found again.
 
     Raises:
-        LibraryError: passages that are no slices of the abstract, or embeddings that do not fit them.
+        LibraryError: passages that are no slices of the abstract or full text, embeddings that do not fit
+            them, or a full text that is not the one the paper names.
     """
-    paper = record.paper
-    wrong = [p.passage_id for p in record.passages if paper.abstract[p.start : p.end] != p.text]
+    paper, body = record.paper, record.body
+    if paper.body_hash != (body.content_hash if body else None):
+        raise LibraryError(f"The full text of {paper.title!r} is not the one that the paper names.")
+    source = {True: body.text if body else "", False: paper.abstract}
+    wrong = [p.passage_id for p in record.passages if source[p.in_body][p.start : p.end] != p.text]
     if wrong or any(p.paper_id != paper.paper_id for p in record.passages):
-        raise LibraryError(f"Passages of {paper.title!r} are not slices of its abstract: {wrong}.")
+        raise LibraryError(f"Passages of {paper.title!r} are not slices of its text: {wrong}.")
     if len(record.passages) != len(record.encoded):
         raise LibraryError(f"{paper.title!r} has {len(record.passages)} passages but {len(record.encoded)} embeddings.")
     for encoded in record.encoded:
@@ -105,7 +110,7 @@ def check_record(record: Record, dimension: int) -> None:
             raise LibraryError(f"An embedding of {paper.title!r} is not a finite vector of {dimension} numbers.")
 
 
-_PAPER_COLUMNS = (
+PAPER_COLUMNS = (
     "paper_id",
     "title",
     "title_key",
@@ -115,6 +120,14 @@ _PAPER_COLUMNS = (
     "n_authors",
     "organisation",
     "comments",
+    "authors",
+    "arxiv_id",
+    "doi",
+    "url",
+    "upvotes",
+    "body_hash",
+    "from_document",
+    "date_of",
     "content_hash",
     "generation",
 )
@@ -131,6 +144,14 @@ def _paper_row(paper: Paper, generation: int) -> tuple[Any, ...]:
         paper.n_authors,
         paper.organisation,
         paper.comments,
+        json.dumps(paper.authors, ensure_ascii=False),
+        paper.arxiv_id,
+        paper.doi,
+        paper.url,
+        paper.upvotes,
+        paper.body_hash,
+        int(paper.from_document),
+        paper.date_of,
         paper.content_hash,
         generation,
     )

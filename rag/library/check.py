@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rag.errors import LibraryError
+from rag.library import blocking
 from rag.library.builds import VECTORS, WORDS, build_folder, changed_files, check_sizes
 from rag.library.catalog import Catalog
+from rag.library.naming import comparable
 from rag.library.records import IndexDamagedError
 from rag.library.vectors import VectorIndex
 from rag.library.words import WordIndex
@@ -31,10 +35,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was looked at; `broken` names the indexes that a repair builds anew."""
+    """All that was looked at; `broken` names the indexes that a repair builds anew.
+
+    `damaged` says that SQLite cannot read all of the catalog: what it still can is saved by `salvage.py`.
+    """
 
     checks: tuple[Check, ...]
     broken: tuple[str, ...] = ()
+    damaged: bool = False
 
     @property
     def ok(self) -> bool:
@@ -47,30 +55,70 @@ class Report:
 
 
 def verify(catalog: Catalog, folder: Path) -> Report:
-    """Check the catalog, then each index against it. Nothing is changed."""
-    truth = [_integrity(catalog), _offsets(catalog), _embeddings(catalog)]
+    """Check the catalog, then each index against it. Nothing is changed.
+
+    A catalog that SQLite cannot read is all that is looked at: what it would say of the rest is worth nothing.
+    """
+    integrity = _integrity(catalog)
+    if not integrity.ok:
+        return Report((integrity,), damaged=True)
+    truth = [integrity, _offsets(catalog), _embeddings(catalog), _bodies(catalog), _links(catalog), _blocked(catalog)]
     ids = [row[0] for row in catalog.rows("SELECT passage_id FROM passages ORDER BY passage_id")]
-    papers = [row[0] for row in catalog.rows("SELECT paper_id FROM papers ORDER BY paper_id")]
+    papers = _paper_ids(catalog)
     vectors, words = _vector_checks(catalog, folder, ids), _word_checks(catalog, folder, papers)
     broken = [name for name, checks in ((VECTORS, vectors), (WORDS, words)) if not all(c.ok for c in checks)]
     return Report((*truth, *vectors, *words), tuple(broken))
 
 
 def _integrity(catalog: Catalog) -> Check:
-    faults = [row[0] for row in catalog.rows("PRAGMA integrity_check(5)") if row[0] != "ok"]
-    faults += [f"row without its owner in {row[0]}" for row in catalog.rows("PRAGMA foreign_key_check")][:SHOWN]
+    try:
+        faults = [row[0] for row in catalog.rows("PRAGMA integrity_check(5)") if row[0] != "ok"]
+        faults += [f"row without its owner in {row[0]}" for row in catalog.rows("PRAGMA foreign_key_check")][:SHOWN]
+    except LibraryError as error:
+        faults = [error.message]
     return Check("catalog: SQLite integrity", not faults, "; ".join(faults) or "sound")
 
 
 def _offsets(catalog: Catalog) -> Check:
     total, wrong = 0, []
-    for ids in _steps([row[0] for row in catalog.rows("SELECT paper_id FROM papers ORDER BY paper_id")]):
-        papers = catalog.papers(ids)
+    for ids in _steps(_paper_ids(catalog)):
+        papers, bodies = catalog.papers(ids), catalog.bodies(ids)
         for passage in (p for group in catalog.passages(ids).values() for p in group):
             total += 1
-            if papers[passage.paper_id].abstract[passage.start : passage.end] != passage.text:
+            body = bodies.get(passage.paper_id)
+            source = (body.text if body else "") if passage.in_body else papers[passage.paper_id].abstract
+            if source[passage.start : passage.end] != passage.text:
                 wrong.append(passage.passage_id)
-    return _check("catalog: passages verbatim in their abstract", wrong, total)
+    return _check("catalog: passages verbatim in their text", wrong, total)
+
+
+def _bodies(catalog: Catalog) -> Check:
+    """A full text is the one that its paper names, and its parts follow each other without gap."""
+    total, wrong = 0, []
+    for ids in _steps(_paper_ids(catalog)):
+        papers, bodies = catalog.papers(ids), catalog.bodies(ids)
+        total += len(bodies)
+        for paper_id, paper in papers.items():
+            body = bodies.get(paper_id)
+            starts = [part.start for part in body.parts] if body else [0]
+            in_order = starts[:1] == [0] and all(a <= b for a, b in pairwise(starts))
+            if paper.body_hash != (body.content_hash if body else None) or not in_order:
+                wrong.append(paper_id)
+    return _check("catalog: full texts as their papers name them", wrong, total)
+
+
+def _links(catalog: Catalog) -> Check:
+    """Two versions of a work know of each other."""
+    pairs = {(row[0], row[1]) for row in catalog.rows("SELECT paper_id, other_id FROM links")}
+    wrong = sorted(f"{one} and {other}" for one, other in pairs if one == other or (other, one) not in pairs)
+    return _check("catalog: links in both directions", wrong, len(pairs))
+
+
+def _blocked(catalog: Catalog) -> Check:
+    """The names on the block list are written as papers' names are compared."""
+    listed = blocking.blocks(catalog)
+    wrong = [block.key for block in listed if block.key != comparable(block.kind, block.key)]
+    return _check("catalog: block list in order", wrong, len(listed))
 
 
 def _embeddings(catalog: Catalog) -> Check:
@@ -140,6 +188,10 @@ def _check(name: str, wrong: Sequence[str], total: int) -> Check:
         return Check(name, True, f"all {total}")
     more = ", ..." if len(wrong) > SHOWN else ""
     return Check(name, False, f"{len(wrong)} of {total} wrong: {', '.join(wrong[:SHOWN])}{more}")
+
+
+def _paper_ids(catalog: Catalog) -> list[str]:
+    return [row[0] for row in catalog.rows("SELECT paper_id FROM papers ORDER BY paper_id")]
 
 
 def _steps(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
 from rag.models.interfaces import Encoded, Vector
+from rag.papers import Body, Part
 
 MAX_INT8 = 127.0
 
@@ -45,12 +49,24 @@ def unpack_tokens(levels: bytes, scales: bytes, dimension: int) -> Vector:
     """The inverse of `pack_tokens`: float32 (n, dim), each row's length within 1 % of what was packed."""
     steps = np.frombuffer(scales, dtype="<f2").astype(np.float32)
     rows = np.frombuffer(levels, dtype=np.int8).reshape(len(steps), dimension)
-    return rows.astype(np.float32) * steps[:, None]
+    unpacked: Vector = rows.astype(np.float32)
+    unpacked *= steps[:, None]
+    return unpacked
 
 
 def pack_spans(spans: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> bytes:
     """Token spans (n, 2) as little-endian int32."""
     return np.ascontiguousarray(spans, dtype="<i4").tobytes()
+
+
+def pack_parts(parts: Sequence[Part]) -> str:
+    """The parts of a full text as JSON: [[start, section, page], ...]."""
+    return json.dumps([[part.start, part.section, part.page] for part in parts], ensure_ascii=False)
+
+
+def unpack_body(text: str, parts: str) -> Body:
+    """A full text as it was stored, its parts from `pack_parts`."""
+    return Body(text, tuple(Part(*part) for part in json.loads(parts)))
 
 
 def unpack(vector: bytes, levels: bytes, scales: bytes, spans: bytes) -> Encoded:
@@ -59,5 +75,28 @@ def unpack(vector: bytes, levels: bytes, scales: bytes, spans: bytes) -> Encoded
     return Encoded(
         vector=dense,
         tokens=unpack_tokens(levels, scales, len(dense)),
-        spans=np.frombuffer(spans, dtype="<i4").reshape(-1, 2).astype(np.int32, copy=False),
+        spans=_unpack_spans(spans),
     )
+
+
+def unpack_all(rows: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Encoded]:
+    """`unpack` of each row (vector, levels, scales, spans), as views of one array: six times as fast for a hundred.
+
+    The system gives and takes back the memory of each middle-sized array page by page, but not of a large one.
+    """
+    if not rows:
+        return []
+    counts = [len(scales) // 2 for _, _, scales, _ in rows]
+    dimension = len(rows[0][0]) // 4
+    if any(len(row[1]) != count * dimension for row, count in zip(rows, counts, strict=True)):
+        return [unpack(*row) for row in rows]
+    tokens = unpack_tokens(b"".join(row[1] for row in rows), b"".join(row[2] for row in rows), dimension)
+    ends = list(accumulate(counts))
+    return [
+        Encoded(vector=unpack_vector(row[0]), tokens=tokens[end - count : end], spans=_unpack_spans(row[3]))
+        for row, count, end in zip(rows, counts, ends, strict=True)
+    ]
+
+
+def _unpack_spans(spans: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    return np.frombuffer(spans, dtype="<i4").reshape(-1, 2).astype(np.int32, copy=False)

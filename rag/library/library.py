@@ -18,16 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import FingerprintError, LibraryError
-from rag.library import catalog_writes, check, removal
+from rag.library import blocking, catalog_writes, check, links, naming, removal
+from rag.library.blocking import Block, BlockList
 from rag.library.browsing import Listing
 from rag.library.builds import INDEXES, bring_up_to_date
-from rag.library.catalog import CATALOG, Catalog
+from rag.library.catalog import CATALOG, Catalog, Identity
 from rag.library.opened import LOCK_SECONDS, OpenIndexes, writing
 from rag.library.records import Hit, LibraryStats, PaperHit
 from rag.library.removal import Removed
 from rag.library.writer import Writer
 from rag.models.interfaces import Encoded, Vector
-from rag.papers import Filters, Paper, Passage
+from rag.papers import Body, Filters, Paper, Passage
 
 NO_FILTERS = Filters()
 
@@ -125,13 +126,31 @@ class Library:
         sql = "SELECT DISTINCT source FROM entries WHERE paper_id = ? ORDER BY source"
         return [row[0] for row in self._catalog.rows(sql, (paper_id,))]
 
+    def versions_of(self, paper_id: str) -> list[Paper]:
+        """Papers of other ids that are versions of this one, by their abstracts, the likest first."""
+        ids = [other for other, _ in links.versions_of(self._catalog, paper_id)]
+        papers = self._catalog.papers(ids)
+        return [papers[other] for other in ids if other in papers]
+
     def known_entries(self, sha256s: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
         """(sha256 of a file, line) -> (paper_id, content hash of the paper as read there), as ingested before."""
         return catalog_writes.known_entries(self._catalog, sha256s)
 
-    def passages(self, paper_ids: Iterable[str]) -> dict[str, list[Passage]]:
-        """Paper id -> its passages in order."""
-        return self._catalog.passages(paper_ids)
+    def papers_identified(self, column: Identity, keys: Iterable[str]) -> dict[str, list[Paper]]:
+        """arXiv id (without version) or DOI (small letters) -> the papers that bear it."""
+        return self._catalog.papers_identified(column, keys)
+
+    def passages(self, paper_ids: Iterable[str], *, in_body: bool = True) -> dict[str, list[Passage]]:
+        """Paper id -> its passages in order, those of the full text last, or left out."""
+        return self._catalog.passages(paper_ids, in_body=in_body)
+
+    def passages_by_id(self, passage_ids: Iterable[str]) -> dict[str, Passage]:
+        """The passages of these ids; unknown ids are left out."""
+        return self._catalog.passages_by_id(passage_ids)
+
+    def body(self, paper_id: str) -> Body | None:
+        """The full text of a paper; None where only its abstract is known."""
+        return self._catalog.bodies([paper_id]).get(paper_id)
 
     def encoded(self, passage_ids: Iterable[str]) -> dict[str, Encoded]:
         """Passage id -> its embedding; token vectors within half an int8 step of the embedder's."""
@@ -163,7 +182,7 @@ class Library:
         if k < 1 or filters.paper_ids == ():
             return []
         found: list[tuple[str, float]] = self._indexes.words(lambda index: index.match(question, k, filters), [])
-        present = self._catalog.papers([paper_id for paper_id, _ in found])
+        present = self._catalog.existing_papers([paper_id for paper_id, _ in found])
         return [PaperHit(*row) for row in found if row[0] in present]
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
@@ -205,6 +224,60 @@ class Library:
             bring_up_to_date(catalog, self.folder)
             return removed
 
+    def named(self, text: str) -> list[Paper]:
+        """The papers that people call so: by id, arXiv id, DOI or title; several only where they share it."""
+        return naming.papers_named(self._catalog, text)
+
+    def delete(self, paper_ids: Iterable[str], *, block: bool = False, reason: str = "") -> list[Paper]:
+        """Delete papers for good, no byte of them stays in the library; unknown ids are ignored.
+
+        Args:
+            block: refuse them from now on, for this `reason`.
+
+        Returns:
+            The papers that are gone.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+        """
+        with writing(self.folder) as catalog:
+            gone = list(catalog.papers(paper_ids).values())
+            if gone:
+                removal.delete_for_good(catalog, self.folder, gone, block=block, reason=reason)
+            return gone
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The block list: every name under which papers are refused."""
+        return blocking.blocks(self._catalog)
+
+    @property
+    def block_list(self) -> BlockList:
+        """The block list as it is now, to ask about papers."""
+        return BlockList(self.blocks)
+
+    def block(self, text: str, reason: str = "") -> list[Block]:
+        """Refuse papers called so (arXiv id, DOI, title or id) from now on; what is stored stays until deleted.
+
+        A paper that the library has is refused under all its names.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+        """
+        with writing(self.folder) as catalog, catalog.transaction():
+            if known := naming.papers_named(catalog, text):
+                return blocking.block(catalog, known, reason)
+            return blocking.block_name(catalog, text, reason)
+
+    def unblock(self, text: str) -> list[Block]:
+        """Let papers of this name in again, by all names blocked with it; returns what was on the list.
+
+        Raises:
+            LibraryLockedError: another process is writing.
+        """
+        with writing(self.folder) as catalog, catalog.transaction():
+            return blocking.unblock(catalog, text)
+
     def put_back(self, removed: Removed) -> int:
         """Put papers back as they were, without embedding; returns how many had not come back already.
 
@@ -237,10 +310,10 @@ class Library:
         with writing(self.folder) as catalog:
             bring_up_to_date(catalog, self.folder, from_scratch=INDEXES)
 
-    def _present(self, found: list[tuple[str, str, float]]) -> list[Hit]:
+    def _present(self, found: list[tuple[str, float]]) -> list[Hit]:
         """Hits without passages that the catalog, which is written first, has no more."""
-        present = self._catalog.existing_passages([row[0] for row in found])
-        return [Hit(*row) for row in found if row[0] in present]
+        owners = self._catalog.owners([passage_id for passage_id, _ in found])
+        return [Hit(passage_id, owners[passage_id], score) for passage_id, score in found if passage_id in owners]
 
     def _check_fingerprint(self) -> None:
         built = self._catalog.meta("fingerprint") or ""

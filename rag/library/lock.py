@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from rag.errors import LibraryError, LibraryLockedError
 LOCK = "write.lock"
 HOLDER = "write.lock.json"
 COMMAND_CHARS = 200
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -44,11 +47,13 @@ def write_lock(folder: Path, timeout: float) -> Iterator[None]:
         _sign(folder)
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
 
 
 def _sign(folder: Path) -> None:
+    """Leave a card for those who wait. Only a courtesy: on a full disk the write itself says what is wrong."""
     card = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -56,8 +61,13 @@ def _sign(folder: Path) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     draft = folder / f"{HOLDER}.{os.getpid()}"
-    draft.write_text(json.dumps(card), encoding="utf-8")
-    draft.replace(folder / HOLDER)
+    try:
+        draft.write_text(json.dumps(card), encoding="utf-8")
+        draft.replace(folder / HOLDER)
+    except OSError as error:
+        log.warning("The library %s cannot say who is writing it: %s", folder, error)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _holder(folder: Path) -> str:

@@ -65,7 +65,48 @@ CREATE TABLE indexes (
 INSERT INTO meta VALUES ('generation', '0');
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-first", FIRST),)
+SOURCES = """
+ALTER TABLE papers ADD COLUMN authors TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE papers ADD COLUMN arxiv_id TEXT;
+ALTER TABLE papers ADD COLUMN doi TEXT;
+ALTER TABLE papers ADD COLUMN url TEXT;
+ALTER TABLE papers ADD COLUMN upvotes INTEGER;
+ALTER TABLE papers ADD COLUMN body_hash TEXT;
+ALTER TABLE papers ADD COLUMN from_document INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX papers_by_arxiv_id ON papers (arxiv_id) WHERE arxiv_id IS NOT NULL;
+CREATE INDEX papers_by_doi ON papers (doi) WHERE doi IS NOT NULL;
+ALTER TABLE passages ADD COLUMN in_body INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE passages ADD COLUMN section TEXT;
+ALTER TABLE passages ADD COLUMN page INTEGER;
+CREATE TABLE bodies (
+    paper_id TEXT PRIMARY KEY REFERENCES papers ON DELETE CASCADE,
+    text TEXT NOT NULL,
+    parts TEXT NOT NULL
+);
+CREATE TABLE blocked (
+    kind TEXT NOT NULL CHECK (kind IN ('paper_id', 'arxiv_id', 'doi', 'title')),
+    key TEXT NOT NULL,
+    title TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE TABLE links (
+    paper_id TEXT NOT NULL REFERENCES papers ON DELETE CASCADE,
+    other_id TEXT NOT NULL REFERENCES papers ON DELETE CASCADE,
+    likeness REAL NOT NULL,
+    PRIMARY KEY (paper_id, other_id)
+) WITHOUT ROWID;
+CREATE INDEX links_by_other ON links (other_id)
+"""
+
+PRECISION = "ALTER TABLE papers ADD COLUMN date_of TEXT NOT NULL DEFAULT 'day'"
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("0001-first", FIRST),
+    ("0002-sources", SOURCES),
+    ("0003-date-precision", PRECISION),
+)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -88,7 +129,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
 
 

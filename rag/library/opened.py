@@ -7,13 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
 
 from rag.errors import LibraryError, LibraryLockedError
-from rag.library.builds import VECTORS, WORDS, bring_up_to_date, build_folder, check_sizes, is_behind
+from rag.library.builds import INDEXES, VECTORS, WORDS, bring_up_to_date, build_folder, check_sizes, is_behind
 from rag.library.catalog import Catalog
+from rag.library.elsewhere import copied
 from rag.library.lock import write_lock
 from rag.library.records import IndexDamagedError, IndexState
 from rag.library.vectors import VectorIndex
@@ -39,6 +41,7 @@ class OpenIndexes:
         self._lock = threading.RLock()
         self._vectors: tuple[IndexState, VectorIndex] | None = None
         self._words: tuple[IndexState, WordIndex] | None = None
+        self._copies: dict[str, TemporaryDirectory[str]] = {}  # of builds on a disk that takes no writes
 
     def vectors(self, use: Callable[[VectorIndex], Result], nothing: Result) -> Result:
         """What `use` makes of the vector index; `nothing` when none was built yet."""
@@ -52,9 +55,16 @@ class OpenIndexes:
         """Let go of both; searches under way end undisturbed."""
         with self._lock:
             self._vectors = self._words = None
+            self._copies.clear()
 
     def mend_if_free(self) -> None:
-        """Bring indexes that a killed writer left behind after the catalog, unless a writer is at work."""
+        """Bring indexes that a killed writer left behind after the catalog, unless a writer is at work.
+
+        Where that fails, on a full or read-only disk, searches go on with what was published last.
+
+        Raises:
+            LibraryError: it failed, and nothing that could be searched has been published.
+        """
         if not is_behind(self._catalog):
             return
         try:
@@ -64,6 +74,11 @@ class OpenIndexes:
                     bring_up_to_date(catalog, self._folder)
         except LibraryLockedError:
             log.info("The library %s is being written; reading what is published.", self._folder)
+        except LibraryError as error:
+            states = [self._catalog.index_state(name) for name in INDEXES]
+            if not all(state is not None and state.generation >= 0 for state in states):
+                raise
+            log.warning("The indexes of %s stay behind its catalog; reading what is published: %s", self._folder, error)
 
     def _with(
         self,
@@ -113,7 +128,7 @@ class OpenIndexes:
             if self._vectors is None or self._vectors[0].build != state.build:
                 self._vectors = None
                 check_sizes(self._folder, state)
-                index = VectorIndex(build_folder(self._folder, state))
+                index = VectorIndex(self._place(state))
                 # Chroma loads its files at the first query, and takes missing ones for empty ones:
                 # query now, and see that the files were there until it had them.
                 index.nearest(np.ones(self._catalog.dimension, dtype=np.float32), 1, Filters())
@@ -123,12 +138,23 @@ class OpenIndexes:
 
     def _open_words(self, state: IndexState) -> WordIndex:
         with self._lock:
-            if self._words is None or self._words[0].build != state.build:
-                self._words = (state, WordIndex(build_folder(self._folder, state)))
-            elif self._words[0].generation != state.generation:
+            known = self._words[0] if self._words else None
+            if known is None or known.build != state.build or (WORDS in self._copies and known != state):
+                self._words = (state, WordIndex(self._place(state)))
+            elif self._words and known != state:
                 self._words[1].reload()
                 self._words = (state, self._words[1])
+            assert self._words
             return self._words[1]
+
+    def _place(self, state: IndexState) -> Path:
+        """Where a build can be opened: its own place, or that of a copy."""
+        build = build_folder(self._folder, state)
+        self._copies.pop(state.name, None)
+        if copy := copied(build):
+            self._copies[state.name] = copy
+            return Path(copy.name)
+        return build
 
 
 @contextmanager

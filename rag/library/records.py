@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rag.models.interfaces import Encoded
-from rag.papers import Paper, Passage
+from rag.papers import Body, Paper, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,16 @@ class SourceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A paper with all that is stored of it; `encoded[i]` belongs to `passages[i]`."""
+    """A paper with all that is stored of it; `encoded[i]` belongs to `passages[i]`.
+
+    `body` is the full text that `paper.body_hash` names; both are there or neither.
+    """
 
     paper: Paper
     passages: Sequence[Passage]
     encoded: Sequence[Encoded]
     entries: Sequence[SourceEntry] = ()
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)

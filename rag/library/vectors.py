@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rag.library.filtering import chroma_where, date_number
 from rag.library.records import IndexDamagedError
 from rag.models.interfaces import Vector
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
 
 COLLECTION = "passages"
 # Graph parameters: recall@20 is 0.97 with Chroma's defaults and 1.00 with these (docs/stack.md).
-# sync_threshold 2 has every batch in the segment's files, so that readers have nothing to catch up.
+# sync_threshold 2 has every batch in the segment's files, so that readers have nothing to catch up; a writer
+# of many sets it higher until it is done, for the files are written whole each time.
+SYNCED, MOST_UNSYNCED = 2, 20_000
 HNSW = {
     "space": "cosine",
     "ef_construction": 400,
     "ef_search": 400,
     "max_neighbors": 32,
-    "batch_size": 2,
-    "sync_threshold": 2,
+    "batch_size": SYNCED,
+    "sync_threshold": SYNCED,
 }
 SAME = 1e-4  # cosine distance of a vector to itself, with float32's error
+CLOSE = 0.05  # cosine distance up to which two passages may be of two versions of one paper
 NEIGHBOURS, MANY_NEIGHBOURS = 5, 1000
 IDS_PER_CALL = 500
 IDS_PER_QUERY = 10_000
@@ -58,24 +63,36 @@ class VectorIndex:
         """Let go of the files. Only for the writer's own; a reader's goes when its last query has ended."""
         self._system.stop()
 
-    def nearest(self, vector: Vector, k: int, filters: Filters) -> list[tuple[str, str, float]]:
-        """The `k` best (passage_id, paper_id, cosine), best first."""
-        hits = [hit for part in _parts(filters) for hit in self._nearest(vector, k, chroma_where(part))]
-        return sorted(hits, key=lambda hit: (-hit[2], hit[0]))[:k]
+    def nearest(self, vector: Vector, k: int, filters: Filters) -> list[tuple[str, float]]:
+        """The `k` best (passage_id, cosine), best first.
 
-    def _nearest(self, vector: Vector, k: int, where: Where | None) -> list[tuple[str, str, float]]:
-        with _as_damage():
-            found = self._collection.query(
-                query_embeddings=vector[None, :], n_results=k, where=where, include=["metadatas", "distances"]
-            )
-        metadatas, distances = found["metadatas"] or [[]], found["distances"] or [[]]
-        rows = zip(found["ids"][0], metadatas[0], distances[0], strict=True)
-        return [(passage_id, str(data["paper_id"]), 1.0 - distance) for passage_id, data, distance in rows]
+        Whose passages they are is for the catalog to say: Chroma takes three times as long where it is asked.
+        """
+        hits = [
+            (passage_id, 1.0 - distance)
+            for part in _parts(filters)
+            for passage_id, distance in self._near(vector[None, :], k, chroma_where(part))[0]
+        ]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def put_off_files(self, changes: int) -> None:
+        """Before the first of so many changes: have the files written when they are done, or every 20,000.
+
+        Whoever does so opens the index once more and lets it `settle`.
+        """
+        rounds = -(-changes // MOST_UNSYNCED)
+        self._sync_after(max(SYNCED, -(-changes // max(rounds, 1))))
+
+    def settle(self, dimension: int) -> None:
+        """Right after opening: have all that was put off written to the files, and every change from now on."""
+        self._sync_after(SYNCED)
+        if dimension:  # the first query reads what the files lack from Chroma's log, and writes them
+            self._near(np.ones((1, dimension), dtype=np.float32), 1)
 
     def put(self, papers: Sequence[Paper], passages: Sequence[Passage], vectors: Vector) -> None:
         """Make these passages (n) with their vectors (n, dim) the only ones of these papers."""
         with _as_damage():
-            stale = self._ids_of([paper.paper_id for paper in papers]) - {passage.passage_id for passage in passages}
+            stale = self._ids_of(self._known(passages)) - {passage.passage_id for passage in passages}
             self._delete(sorted(stale))
         self._upsert(papers, passages, vectors)
 
@@ -97,16 +114,42 @@ class VectorIndex:
 
     def unreachable(self, ids: Sequence[str], vectors: Vector) -> list[str]:
         """Which of these passages a query with their own vector (n, dim) does not bring back."""
-        missing = []
+        return self.surveyed(ids, vectors)[0]
+
+    def surveyed(self, ids: Sequence[str], vectors: Vector) -> tuple[list[str], list[tuple[str, str]]]:
+        """`unreachable`, and pairs of each passage with others that are all but the same, as few as are nearest."""
+        missing: list[str] = []
+        close: list[tuple[str, str]] = []
         for rows in _slices(len(ids), IDS_PER_CALL):
-            missing += self._not_found(ids[rows], vectors[rows], NEIGHBOURS)
-        if not missing:
-            return []
-        # Equal texts crowd each other out of a short list: look again, further.
-        again = [i for i, passage_id in enumerate(ids) if passage_id in set(missing)]
-        return [
-            passage_id for i in again for passage_id in self._not_found([ids[i]], vectors[i : i + 1], MANY_NEIGHBOURS)
-        ]
+            for passage_id, near in zip(ids[rows], self._near(vectors[rows], NEIGHBOURS), strict=True):
+                if not _is_among(passage_id, near):
+                    missing.append(passage_id)
+                close += [(passage_id, other) for other, distance in near if distance <= CLOSE and other != passage_id]
+        if missing:  # equal texts crowd each other out of a short list: look again, further
+            at = {passage_id: row for row, passage_id in enumerate(ids)}
+            missing = [
+                passage_id for passage_id in missing if not self._is_far_among(passage_id, vectors[at[passage_id]])
+            ]
+        return missing, close
+
+    def _is_far_among(self, passage_id: str, vector: Vector) -> bool:
+        near = self._near(vector[None, :], MANY_NEIGHBOURS)[0]
+        own = any(other == passage_id for other, _ in near)
+        crowded = len(near) == MANY_NEIGHBOURS and near[-1][1] <= SAME
+        return _is_among(passage_id, near) or (crowded and not own)
+
+    def _near(self, vectors: Vector, k: int, where: Where | None = None) -> list[list[tuple[str, float]]]:
+        """For each vector the `k` nearest (passage_id, cosine distance), nearest first."""
+        with _as_damage():
+            found = self._collection.query(query_embeddings=vectors, n_results=k, where=where, include=["distances"])
+        rows = zip(found["ids"], found["distances"] or [], strict=True)
+        return [list(zip(ids, distances, strict=True)) for ids, distances in rows]
+
+    def _sync_after(self, changes: int) -> None:
+        """Chroma minds it when it reads the segment: before the first query or change after opening."""
+        configuration: Any = {"hnsw": {"sync_threshold": changes}}
+        with _as_damage():
+            self._collection.modify(configuration=configuration)
 
     def _upsert(self, papers: Sequence[Paper], passages: Sequence[Passage], vectors: Vector) -> None:
         """Never Chroma's `add`: it keeps the old row of a known id and says nothing (docs/stack.md, fact 3)."""
@@ -119,16 +162,16 @@ class VectorIndex:
                     metadatas=[data[passage.paper_id] for passage in passages[rows]],
                 )
 
-    def _not_found(self, ids: Sequence[str], vectors: Vector, k: int) -> list[str]:
-        with _as_damage():
-            found = self._collection.query(query_embeddings=vectors, n_results=k, include=["distances"])
-        missing = []
-        for passage_id, near, distances in zip(ids, found["ids"], found["distances"] or [], strict=True):
-            own = dict(zip(near, distances, strict=True)).get(passage_id)
-            crowded = k == MANY_NEIGHBOURS and len(near) == k and max(distances) <= SAME
-            if (own is None and not crowded) or (own is not None and own > SAME):
-                missing.append(passage_id)
-        return missing
+    def _known(self, passages: Sequence[Passage]) -> list[str]:
+        """The papers of these passages that have some in the index already: the first has the same id in every version.
+
+        To look for all that a paper has takes Chroma seconds in a large index, to look for an id no time.
+        """
+        first = {passage.passage_id: passage.paper_id for passage in passages if passage.ordinal == 0}
+        found: list[str] = []
+        for rows in _slices(len(first), IDS_PER_CALL):
+            found += self._collection.get(ids=list(first)[rows], include=[])["ids"]
+        return [first[passage_id] for passage_id in found]
 
     def _ids_of(self, paper_ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
@@ -169,6 +212,10 @@ def _as_damage() -> Iterator[None]:
         yield
     except (ChromaError, RuntimeError, OSError) as error:
         raise IndexDamagedError(f"the vector index fails: {error}") from error
+
+
+def _is_among(passage_id: str, near: Sequence[tuple[str, float]]) -> bool:
+    return any(other == passage_id and distance <= SAME for other, distance in near)
 
 
 def _metadata(paper: Paper) -> dict[str, str | int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rag.library import catalog_writes
-from rag.library.builds import bring_up_to_date
+from rag.library import blocking, catalog_writes
+from rag.library.blocking import Block
+from rag.library.builds import INDEXES, bring_up_to_date
 from rag.library.catalog import Catalog
 from rag.library.records import Record, SourceEntry
 
@@ -56,20 +57,29 @@ class Writer:
             catalog_writes.delete_papers(self._catalog, known, catalog_writes.next_generation(self._catalog))
         self._written(len(known))
 
+    def block(self, blocks: Sequence[Block]) -> None:
+        """Put names on the block list as they are; papers stored under them stay until deleted."""
+        with self._catalog.transaction():
+            blocking.put(self._catalog, blocks)
+
     def replace_all(self, batches: Iterable[Sequence[Record]], fingerprint: str) -> None:
         """Put these records in place of all passages and embeddings, in one transaction.
 
-        Until it ends the library is as it was, also for readers and if the process is killed.
+        Until it ends the library is as it was, also for readers and if the process is killed. With the
+        fingerprint that it had, searches are served from the old indexes until the new ones are published.
         """
         self._dimension = 0
+        same = self._catalog.meta("fingerprint") == fingerprint
         with self._catalog.transaction():
             generation = catalog_writes.next_generation(self._catalog)
             catalog_writes.set_fingerprint(self._catalog, fingerprint)
             for records in batches:
                 self._check(records)
                 catalog_writes.put_records(self._catalog, records, generation, self._dimension)
-            catalog_writes.forget_indexes(self._catalog)
-        self.publish()
+            if not same:
+                catalog_writes.forget_indexes(self._catalog)
+        bring_up_to_date(self._catalog, self._folder, from_scratch=INDEXES)
+        self._pending = 0
 
     def publish(self) -> None:
         """Bring both indexes to what the catalog holds; searches show it from now on."""

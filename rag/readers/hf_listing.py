@@ -13,27 +13,30 @@ from rag.papers import Paper, paper_id_for
 from rag.readers import hf_dates
 from rag.readers.hf_page import Block, Footer, Section, looks_like_a_page, sections
 from rag.readers.hf_pairing import Group, pair
-from rag.readers.source import Entry, Problem
+from rag.readers.source import Entry, Raw
+from rag.readers.text import Problem, is_binary
 
-EXPECTED = "a Hugging Face Daily Papers page saved as text (title, abstract, '• N authors', '·', date)"
 MAX_TITLE = 500
 SHOWN = 60  # characters of a title or a line quoted in a message
 
-recognises = looks_like_a_page
+
+def recognises(raw: Raw) -> bool:
+    """Whether it is text with the head of such a page, or with at least one footer and its date."""
+    return not is_binary(raw.data) and looks_like_a_page(raw.text)
 
 
-def read(text: str, *, today: date, year: int | None = None) -> tuple[list[Entry], list[Problem]]:
+def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry], list[Problem]]:
     """The papers of a page in their order, identical ones each time they occur, and what was odd.
 
     `year` is that of the dates without a printed year; without it the page's printed years tell.
     A text without any paper gives no entries; nothing in a text makes this raise.
     """
-    found = sections(text)
+    found = sections(raw.text)
     dates = [section.footer.date for section in found if section.footer and section.footer.date]
     page = _Page(today, year if year is not None else hf_dates.page_year(dates, today))
     for section in found:
         page.add(section, last=section is found[-1])
-    return page.entries, page.problems
+    return page.entries, [*raw.problems, *page.problems]
 
 
 class _Page:

@@ -14,6 +14,7 @@ ORGANISATION = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s+(\S.*))?")  # a
 MAX_ORGANISATION = 120
 # Compared without case, spaces and punctuation: dumps glue and space these lines in their own ways.
 HEAD_LINES = {"new", "subscribe", "dailypapers", "gettrendingpapersinyouremailinbox", "byakandtheresearchcommunity"}
+MAX_HEAD_LINE = 60  # characters
 HEAD_MARKS = ("daily papers", "get trending papers in your email inbox", "and the research community")
 
 
@@ -45,9 +46,10 @@ class Section:
 
 def looks_like_a_page(text: str) -> bool:
     """Whether `text` has the head of such a page, or at least one footer with its date."""
-    lowered = text[:2000].lower()
-    if any(mark in lowered for mark in HEAD_MARKS):
-        return True
+    head = text[:2000].lower()
+    marks = [mark for mark in HEAD_MARKS if mark in head]
+    if len(marks) > 1 or any(len(line) <= MAX_HEAD_LINE and marks[0] in line for line in head.split("\n") if marks):
+        return True  # a text that speaks of Daily Papers in a sentence is none
     lines = text.split("\n")
     return any(DOT.fullmatch(line) and parse_date_line("".join(lines[i + 1 : i + 2])) for i, line in enumerate(lines))
 

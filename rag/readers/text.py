@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 
 from rag.errors import SourceError
-from rag.readers.source import Problem
 
 BINARY_STARTS = (b"\x89PNG", b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"SQLite")
 SAMPLE = 65536
@@ -16,7 +16,8 @@ BINARY_SHARE, BINARY_SHARE_SMALL = 0.05, 0.3
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b") | {127})
 
 # Terminal sequences go as a whole ("\x1b[31m", "\x1b]0;title\x07"), or "31m" would stay in the text.
-ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[@-_]?")
+# Of what may follow "[" only what terminals use: never the marks that a format is made of.
+ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-9:;?]*[ !]?[@-Z^-z~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[@-_]?")
 # Controls, soft hyphens, zero-width spaces, bidi overrides and isolates, tag characters: each hides
 # or reorders text. Joiners (U+200C, U+200D) and direction marks are part of real scripts and stay.
 INVISIBLE = re.compile(
@@ -24,6 +25,14 @@ INVISIBLE = re.compile(
 )
 OTHER_BREAKS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something odd that the reader met; `line` counts from 1, None where no line is meant."""
+
+    line: int | None
+    message: str
 
 
 def read_text(data: bytes, name: str) -> tuple[str, list[Problem]]:
@@ -41,7 +50,7 @@ def read_text(data: bytes, name: str) -> tuple[str, list[Problem]]:
 def _decode(data: bytes, name: str, problems: list[Problem]) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
-    if _is_binary(data):
+    if is_binary(data):
         raise SourceError(f"{name} is not text.", "Give a text file.")
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
@@ -52,7 +61,10 @@ def _decode(data: bytes, name: str, problems: list[Problem]) -> str:
         return data.decode("utf-8", "paperchat-cp1252")
 
 
-def _is_binary(data: bytes) -> bool:
+def is_binary(data: bytes) -> bool:
+    """Whether bytes are no text: the signature of a known format, or too many control bytes. UTF-16 counts as text."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
     head = data[:SAMPLE]
     controls = len(head) - len(head.translate(None, CONTROL_BYTES))
     share = BINARY_SHARE_SMALL if len(data) < SAMPLE else BINARY_SHARE

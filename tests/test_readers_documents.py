@@ -1,0 +1,469 @@
+"""The readers of documents: PDF, DOCX, HTML, Markdown and plain text."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+import zipfile
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from document_helpers import (
+    ABSTRACT,
+    BOLD,
+    LEFT,
+    STAMP,
+    TODAY,
+    front,
+    lines,
+    long_paper,
+    pdf,
+    read,
+    sections,
+    two_columns,
+    word_document,
+    written_pdf,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import SourceError
+from rag.papers import Body
+from rag.readers import docx, html, markdown, pdf_process, plain
+from rag.readers import pdf as pdf_reader
+from rag.readers.blocks import clean, heading_block, text_block
+from rag.readers.document import Document, entry
+from rag.readers.pdf_process import Printed
+from rag.readers.source import Raw
+
+PROSE = (
+    "Attention over all pairs of words is dear. These notes gather what is known about sparse patterns, and say "
+    "when they help. They were written over a summer by two people who had to know. "
+)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDFium within this process: a new one takes half a second."""
+
+    def read_printed(data: bytes, name: str) -> Printed:
+        return pdf_process._unpacked(json.loads(json.dumps(pdf_process.pages_of(data))), name)
+
+    monkeypatch.setattr(pdf_reader, "read_printed", read_printed)
+
+
+def tiles(body: Body) -> None:
+    starts = [part.start for part in body.parts]
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    assert starts[-1] < len(body.text)
+    assert unicodedata.normalize("NFC", body.text) == body.text
+    assert not any(unicodedata.category(one) in ("Cc", "Cs", "Co") for one in body.text.replace("\n", ""))
+
+
+@pytest.mark.usefixtures("in_process")
+class TestPdf:
+    def test_a_paper_in_one_column(self) -> None:
+        found, problems = read(pdf_reader, long_paper(), "paper.pdf")
+        assert found.paper.title == "Small Models Answer Questions About Research Papers"
+        assert found.paper.abstract == " ".join(ABSTRACT)
+        assert found.paper.from_document
+        assert found.body is not None
+        assert found.paper.body_hash == found.body.content_hash
+        tiles(found.body)
+        assert not problems
+
+    def test_running_heads_and_page_numbers_are_dropped_and_the_paragraph_goes_on(self) -> None:
+        parts = sections(read(pdf_reader, long_paper(), "paper.pdf")[0].body)
+        assert [(section, page) for section, page, _ in parts] == [("1 Introduction", n) for n in (1, 2, 3)]
+        whole = " ".join(text for _, _, text in parts)
+        assert whole == " ".join(
+            f"page {p} has line {n} of one long paragraph and" for p in (1, 2, 3) for n in range(20)
+        )
+
+    @pytest.mark.parametrize("order", ["by column", "by row", "right first"])
+    def test_two_columns_are_read_one_after_the_other(self, order: str) -> None:
+        left, right = two_columns()
+        drawn = {
+            "by column": left + right,
+            "by row": sorted(left + right, key=lambda item: item[1]),
+            "right first": [item for pair in zip(right, left, strict=False) for item in pair] + left[len(right) :],
+        }[order]
+        parts = sections(read(pdf_reader, pdf([[*front(), *drawn]]), "two.pdf")[0].body)
+        assert [section for section, _, _ in parts] == ["1 Introduction", "2 Results"]
+        introduction = " ".join(f"The left column has line {n} of the text and" for n in range(11))
+        assert (
+            parts[0][2]
+            == f"{introduction} a sentence that the left column cannot finish. It ends here in the right one."
+        )
+        assert parts[1][2].endswith("line 8 of results and a last line that ends.")
+
+    def test_words_broken_at_a_lines_end_are_made_whole(self) -> None:
+        text = "A well-known and self-trained model needs no self-/trained teacher, and the perform-/ance of GPT-/4 and"
+        text += " of the state-of-the-/art systems stays the same."
+        page = [*front(), (LEFT, 260, BOLD, 12, "1 Introduction"), *lines(text.split("/"), y=280)]
+        found, _ = read(pdf_reader, pdf([page]), "h.pdf")
+        assert found.body is not None
+        assert found.body.text == (
+            "A well-known and self-trained model needs no self-trained teacher, and the performance of GPT-4 and of "
+            "the state-of-the-art systems stays the same."
+        )
+
+    def test_references_and_what_follows_are_left_out(self) -> None:
+        page = [
+            *front(),
+            (LEFT, 260, BOLD, 12, "1 Introduction"),
+            *lines(["Small models are cheap to run."] * 6, y=280),
+        ]
+        page += [(LEFT, 400, BOLD, 12, "References"), *lines(["A. Other. A Title of Another Paper. 2020."], y=420)]
+        found, _ = read(pdf_reader, pdf([page]), "r.pdf")
+        assert found.body is not None
+        assert "cheap" in found.body.text
+        assert "Another" not in found.body.text
+
+    def test_the_arxiv_stamp_gives_id_and_date(self) -> None:
+        page = [*front(), *lines(["Text that follows the abstract of it."], y=300)]
+        paper = read(pdf_reader, pdf([page], stamp=STAMP), "s.pdf")[0].paper
+        assert (paper.arxiv_id, str(paper.published)) == ("2309.12345", "2023-09-21")
+        assert "arXiv" not in paper.title + paper.abstract
+
+    def test_a_doi_counts_only_where_it_is_the_papers_own(self) -> None:
+        page = [*front(), *lines(["https://doi.org/10.1000/ABC.7"], y=700)]
+        assert read(pdf_reader, pdf([page]), "d.pdf")[0].paper.doi == "10.1000/abc.7"
+        page += lines(["See also https://doi.org/10.1000/other."], y=715)
+        assert read(pdf_reader, pdf([page]), "d.pdf")[0].paper.doi is None
+
+    def test_properties_are_believed_only_where_they_are_sane(self) -> None:
+        page = [*front(), *lines(["Text that follows the abstract of it."], y=300)]
+        known = "Small Models Answer Questions about Research Papers"
+        good = read(pdf_reader, pdf([page], title=known, author="Jane Doe, Richard Roe"), "p.pdf")[0].paper
+        assert (good.title, good.authors, good.n_authors) == (known, ("Jane Doe", "Richard Roe"), 2)
+        bad = read(pdf_reader, pdf([page], title="Microsoft Word - draft7.docx", author="user"), "p.pdf")[0].paper
+        assert bad.title.startswith("Small Models Answer Questions About")
+        assert bad.authors == ()
+
+    def test_pages_without_text_are_said_to_be_images(self) -> None:
+        with pytest.raises(SourceError, match=r"no text layer.*ocrmypdf"):
+            read(pdf_reader, pdf([[], []]), "scan.pdf")
+
+    def test_a_locked_file_says_so(self) -> None:
+        with pytest.raises(SourceError, match=r"locked with a password\. Save a copy without"):
+            read(pdf_reader, pdf([front()], encrypt="secret"), "locked.pdf")
+
+    def test_cut_off_and_damaged_files_end_well(self) -> None:
+        whole = long_paper()
+        for data in (whole[: len(whole) // 2], whole[:60], b"%PDF-1.7\n" + bytes(range(256)) * 40):
+            with pytest.raises(SourceError, match=r"broken|no page|no text"):
+                read(pdf_reader, data, "cut.pdf")
+
+    def test_too_many_pages_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pdf_process, "MAX_PAGES", 2)
+        with pytest.raises(SourceError, match=r"has 3 pages.*Split it"):
+            read(pdf_reader, long_paper(3), "long.pdf")
+
+    def test_when_time_is_up_the_pages_read_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pdf_process, "MAX_SECONDS", -1.0)
+        found, problems = read(pdf_reader, long_paper(3), "slow.pdf")
+        assert "stopped after page 1 of 3" in problems
+        assert {page for _, page, _ in sections(found.body)} == {1}
+
+    def test_one_endless_word_takes_no_endless_time(self) -> None:
+        stream = (
+            b"BT /F 10 Tf 50 700 Td " + b"(" + b"a" * 60 + b") Tj " * 1 + (b"(" + b"a" * 60 + b") Tj ") * 800 + b"ET"
+        )
+        began = time.monotonic()
+        read(pdf_reader, written_pdf(stream), "word.pdf")
+        assert time.monotonic() - began < 5
+
+
+class TestPdfProcess:
+    def test_a_paper_is_read_in_a_process_of_its_own(self) -> None:
+        found, _ = read(pdf_reader, long_paper(2), "paper.pdf")
+        assert found.paper.title == "Small Models Answer Questions About Research Papers"
+        assert [page for _, page, _ in sections(found.body)] == [1, 2]
+
+    def test_a_file_that_unpacks_to_more_than_memory_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bomb = written_pdf(b"BT /F 10 Tf 1 0 0 1 50 700 Tm (hello) Tj ET\n" * 1_500_000, packed=True)
+        assert len(bomb) < 300_000
+        with pytest.raises(SourceError, match="too much memory"):
+            read(pdf_reader, bomb, "bomb.pdf")
+
+    def test_a_file_that_never_ends_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pdf_process, "MAX_SECONDS", 0.01)
+        monkeypatch.setattr(pdf_process, "GRACE", 0.0)
+        with pytest.raises(SourceError, match="too long"):
+            read(pdf_reader, long_paper(1), "slow.pdf")
+
+
+class TestDocx:
+    PARTS = (
+        ("Title", "Rivers of the North"),
+        ("Normal", "Jane Doe"),
+        ("Heading 1", "Abstract"),
+        ("Normal", "We map 312 rivers."),
+        ("Heading 1", "Methods"),
+        ("Normal", "Each river was walked twice."),
+        ("Table", "River|Length/Tana|348 km"),
+        ("Heading 1", "References"),
+        ("Normal", "Other, A. Another Title. 2020."),
+    )
+
+    def test_headings_make_sections_and_tables_lines(self) -> None:
+        found, _ = read(docx, word_document(self.PARTS, author="Jane Doe; R. Roe"), "rivers.docx")
+        assert (found.paper.title, found.paper.abstract) == ("Rivers of the North", "We map 312 rivers.")
+        assert found.paper.authors == ("Jane Doe", "R. Roe")
+        text = "Each river was walked twice.\n\nRiver | Length\nTana | 348 km"
+        assert sections(found.body) == [("Methods", None, text)]
+
+    def test_without_an_abstract_the_opening_stands_for_it(self) -> None:
+        parts = [
+            ("Heading 1", "A Short Report"),
+            ("Normal", PROSE),
+            ("Heading 2", "More"),
+            ("Normal", "And more of it."),
+        ]
+        found, problems = read(docx, word_document(parts), "report.docx")
+        assert (found.paper.title, found.paper.abstract) == ("A Short Report", PROSE.strip())
+        assert "its opening stands for it" in problems
+        assert sections(found.body) == [("More", None, "And more of it.")]
+
+    @pytest.mark.parametrize("keep", [200, 5000, -100])
+    def test_a_cut_off_file_is_broken(self, keep: int) -> None:
+        with pytest.raises(SourceError, match="broken or locked"):
+            read(docx, word_document(self.PARTS)[:keep], "cut.docx")
+
+    def test_other_archives_are_not_taken_for_documents(self) -> None:
+        out = BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("a.txt", "hello")
+        assert not docx.recognises(Raw("a.docx", out.getvalue()))
+
+    def test_a_bomb_is_refused_before_it_is_unpacked(self) -> None:
+        out = BytesIO(word_document(self.PARTS))
+        with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("word/media/zeros", bytes(docx.MAX_UNPACKED + 1))
+        began = time.monotonic()
+        with pytest.raises(SourceError, match="unpacks to"):
+            read(docx, out.getvalue(), "bomb.docx")
+        assert time.monotonic() - began < 2
+
+    def test_no_file_of_the_machine_comes_in_by_an_entity(self, tmp_path: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.write_text("TOPSECRET")
+        source, out = BytesIO(word_document(self.PARTS)), BytesIO()
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
+            for name in old.namelist():
+                data = old.read(name)
+                if name == "word/document.xml":
+                    start = data.index(b"<w:document")
+                    declared = f'<!DOCTYPE d [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'.encode()
+                    data = data[:start] + declared + data[start:].replace(b"312", b"&x;")
+                new.writestr(name, data)
+        try:
+            found, _ = read(docx, out.getvalue(), "entity.docx")
+        except SourceError:
+            return
+        assert "TOPSECRET" not in found.paper.abstract
+
+
+class TestHtml:
+    ARXIV = """<!DOCTYPE html><html><head><title>[2309.12345] Small Models</title>
+        <link rel="canonical" href="http://arxiv.org/abs/2309.12345"/>
+        <meta name="citation_title" content="Small Models"/>
+        <meta name="citation_author" content="Doe, Jane"/>
+        <meta name="citation_author" content="Roe, R. K."/>
+        <meta name="citation_date" content="2023/09/21"/>
+        <meta name="citation_arxiv_id" content="2309.12345"/></head><body>
+        <h1>Title:Small Models</h1><blockquote class="abstract mathjax"><span class="descriptor">Abstract:</span>
+        We gain &amp; win with $n=7$.</blockquote><script>alert(1)</script></body></html>"""
+    LATEXML = """<!DOCTYPE html><html><head><title>x</title></head><body><article class="ltx_document">
+        <h1 class="ltx_title ltx_title_document">A <em>Paper</em></h1><div class="ltx_authors">Jane Doe</div>
+        <div class="ltx_abstract"><h6>Abstract</h6><p>We study <math alttext="x^{2}"><mi>x</mi></math>.</p></div>
+        <section><h2>1 Introduction</h2><p>Things are <b>many <i>and</i></b> varied.</p></section>
+        <section><h2>References</h2><ul><li>Old Paper.</li></ul></section></article></body></html>"""
+
+    def test_a_saved_arxiv_page_is_a_record_without_full_text(self) -> None:
+        found, problems = read(html, self.ARXIV, "2309.12345.html")
+        paper = found.paper
+        assert (paper.title, paper.abstract) == ("Small Models", "We gain & win with $n=7$.")
+        assert (paper.authors, str(paper.published)) == (("Jane Doe", "R. K. Roe"), "2023-09-21")
+        assert (paper.arxiv_id, paper.url) == ("2309.12345", "http://arxiv.org/abs/2309.12345")
+        assert (found.body, paper.from_document, problems) == (None, False, "")
+
+    def test_a_paper_made_by_latexml_keeps_its_sections_and_formulas(self) -> None:
+        found, _ = read(html, self.LATEXML, "paper.html")
+        assert (found.paper.title, found.paper.abstract) == ("A Paper", "We study $x^{2}$.")
+        assert sections(found.body) == [("1 Introduction", None, "Things are many and varied.")]
+
+    def test_of_any_page_the_article_stays_and_menus_and_scripts_go(self) -> None:
+        page = f"""<html><head><title>How We Trained It | Lab Blog</title>
+            <meta property="article:published_time" content="2024-05-06T10:00:00Z"></head><body><nav><a>Home</a></nav>
+            <article><h1>How We Trained It</h1><p>{PROSE}</p><h2>Data</h2><p>{PROSE}</p><p>{PROSE}</p></article>
+            <script>var tracker = 1;</script><footer>Cookie notice</footer></body></html>"""
+        found, _ = read(html, page, "blog.html")
+        assert (found.paper.title, str(found.paper.published)) == ("How We Trained It", "2024-05-06")
+        assert found.paper.abstract == PROSE.strip()
+        assert [section for section, _, _ in sections(found.body)] == ["Data"]
+        assert found.body is not None
+        assert not any(word in found.body.text for word in ("tracker", "Cookie", "Home"))
+
+    def test_a_declared_encoding_is_used(self) -> None:
+        head = '<meta charset="iso-8859-2"><title>Žluťoučký kůň</title>'
+        page = f"<html><head>{head}</head><body><p>{PROSE}</p></body></html>"
+        assert read(html, page.encode("iso-8859-2"), "k.html")[0].paper.title == "Žluťoučký kůň"
+
+    def test_dates_to_come_are_not_believed(self) -> None:
+        page = self.ARXIV.replace("2023/09/21", "2093/09/21")
+        assert read(html, page, "x.html")[0].paper.published is None
+
+    @pytest.mark.parametrize(
+        "piece", ["<div>", "<p>x ", "<a href=x>y</a> ", "<table><tr><td>x", "a<br>", "<!-- -->", "<"]
+    )
+    def test_garbage_ends_soon(self, piece: str) -> None:
+        began = time.monotonic()
+        with suppress(SourceError):
+            read(html, "<html><body>" + piece * (200_000 // len(piece)), "garbage.html")
+        assert time.monotonic() - began < 5
+
+
+class TestMarkdown:
+    NOTES = f"""---
+title: "Notes on Sparse Attention"
+authors: [Jane Doe, {{name: R. Roe}}]
+date: 2024-03-02
+doi: https://doi.org/10.1000/ABC.1
+---
+{PROSE}
+
+## Patterns
+
+Local <b>windows</b> are the *simplest*. A `window` of $k$ tokens costs [little](https://x.org).
+
+| name | cost |
+|------|------|
+| full | n^2  |
+
+<script>alert(1)</script>
+
+## References
+
+[1] Somebody.
+"""
+
+    def test_front_matter_headings_and_tables(self) -> None:
+        found, _ = read(markdown, self.NOTES, "notes.md")
+        paper = found.paper
+        assert (paper.title, paper.abstract) == ("Notes on Sparse Attention", PROSE.strip())
+        assert (paper.authors, str(paper.published), paper.doi) == (
+            ("Jane Doe", "R. Roe"),
+            "2024-03-02",
+            "10.1000/abc.1",
+        )
+        text = "Local windows are the simplest. A window of $k$ tokens costs little.\n\nname | cost\n\nfull | n^2"
+        assert sections(found.body) == [("Patterns", None, text)]
+
+    def test_the_first_heading_is_the_title_and_an_abstract_section_the_abstract(self) -> None:
+        found, problems = read(markdown, f"# A Title\n\nJane\n\n## Abstract\n\nShort.\n\n## One\n\n{PROSE}", "a.md")
+        assert (found.paper.title, found.paper.abstract, problems) == ("A Title", "Short.", "")
+        assert sections(found.body) == [("One", None, PROSE.strip())]
+
+    @pytest.mark.parametrize("front", ["title: [", "a: &a [*a]", "- x", "title: {a: b}", "date: 9999-99-99"])
+    def test_odd_front_matter_does_no_harm(self, front: str) -> None:
+        found, _ = read(markdown, f"---\n{front}\n---\n# A Title\n\n{PROSE}", "a.md")
+        assert (found.paper.title, found.paper.published) == ("A Title", None)
+
+    @pytest.mark.parametrize(
+        "piece", ["[", "*a_ ", "> ", "`a``", "- a\n  ", "|a|b|\n|-|-|\n", "# x\n", "![", "\n", "_a"]
+    )
+    def test_garbage_ends_soon(self, piece: str) -> None:
+        began = time.monotonic()
+        with suppress(SourceError):
+            read(markdown, "# T\n\n" + piece * (400_000 // len(piece)), "garbage.md")
+        assert time.monotonic() - began < 5
+
+    def test_without_the_suffix_only_plain_signs_count(self) -> None:
+        assert markdown.recognises(Raw("notes", f"# A\n\n{PROSE}\n\n## B\n\n{PROSE}".encode()))
+        assert not markdown.recognises(Raw("notes.txt", f"A\n\n{PROSE}".encode()))
+        assert not markdown.recognises(Raw("run", b"# a comment\n# another\nset -e\nrm -f x | grep y > z\n" * 20))
+
+
+class TestPlain:
+    def test_title_abstract_and_headings(self) -> None:
+        found, _ = read(
+            plain, f"A Study of Rivers\n\nAbstract\n{PROSE}\n\n1. Introduction\nRivers\nrun.\n", "rivers.txt"
+        )
+        assert (found.paper.title, found.paper.abstract) == ("A Study of Rivers", PROSE.strip())
+        assert sections(found.body) == [("1. Introduction", None, "Rivers run.")]
+
+    def test_a_text_without_a_title_is_called_by_its_file(self) -> None:
+        found, problems = read(plain, f"{PROSE}\n\n{PROSE}", "my_notes.txt")
+        assert found.paper.title == "my notes"
+        assert "file's name" in problems
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "too short.",
+            "def f(x):\n    return {x: [1, 2]}\n\nclass A(B):\n    x = f(y) + g(z)\n" * 20,
+            "2024-01-01 12:00:01 ERROR [main] 0x7ff3 failed: 17\n" * 50,
+            '{"a": [1, 2, 3], "b": "c"}\n' * 50,
+            "a,b,c\n1,2,3\n4,5,6\n" * 60,
+            "qzjxkvbwqzjxkvbwqzjxkvbw" * 40,
+            "xjqz kkvw pqzt bbrt " * 60,
+        ],
+    )
+    def test_what_is_no_prose_is_refused(self, text: str) -> None:
+        assert not plain.recognises(Raw("x.txt", text.encode()))
+
+    def test_prose_under_another_suffix_is_not_taken(self) -> None:
+        assert plain.recognises(Raw("x", PROSE.encode() * 2))
+        assert not plain.recognises(Raw("x.bib", PROSE.encode() * 2))
+
+    def test_scripts_without_spaces_are_prose_too(self) -> None:
+        assert plain.recognises(
+            Raw("x.txt", ("大型语言模型在许多任务上表现良好。我们研究它们的局限性。" * 10).encode())
+        )
+
+
+class TestDocument:
+    def test_a_reference_list_named_in_the_contents_does_not_end_the_text(self) -> None:
+        blocks = [heading_block("A Title"), heading_block("References"), text_block("page 9"), heading_block("One"),
+                  text_block(PROSE * 5), heading_block("References"), text_block("Other, A. 2020.")]  # fmt: skip
+        (found, _) = entry(Document(blocks), "x")
+        assert "page 9" not in found.paper.abstract
+        assert PROSE.strip() in found.paper.abstract + (found.body.text if found.body else "")
+
+    def test_no_text_is_an_error(self) -> None:
+        with pytest.raises(SourceError, match="has no text"):
+            entry(Document([heading_block("Only a Heading")]), "x.md")
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.text(max_size=60), st.booleans(), st.integers(1, 3)), max_size=12), st.booleans())
+    def test_whatever_the_blocks_parts_tile_and_nothing_is_lost(
+        self, drawn: list[tuple[str, bool, int]], printed: bool
+    ) -> None:
+        blocks = [heading_block(text) if heading else text_block(text, page) for text, heading, page in drawn]
+        try:
+            found, _ = entry(Document(blocks, title="A Given Title", printed=printed), "x")
+        except SourceError:
+            assert not any(block.text and not block.heading for block in blocks)
+            return
+        assert "\n" not in found.paper.title
+        if found.body:
+            tiles(found.body)
+        if not printed and not any(
+            word in text.lower() for text, _, _ in drawn for word in ("ref", "abs", "key", "bib")
+        ):
+            kept = f"{found.paper.abstract}\n\n{found.body.text if found.body else ''}"
+            assert all(block.text in kept for block in blocks if not block.heading and block.text != "A Given Title")
+
+    @given(st.text(max_size=80))
+    def test_clean_text_stays_as_it_is(self, text: str) -> None:
+        once = clean(text)
+        assert clean(once) == once
+
+    def test_readers_take_today_for_a_day(self) -> None:
+        assert read(markdown, f"---\ndate: {TODAY}\n---\n# T T\n\n{PROSE}", "a.md")[0].paper.published == TODAY
