@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rag.answer.answer import Turn, iso
-from rag.errors import EndpointError, PaperchatError, QuestionError, SourceError
+from rag.errors import EndpointError, QuestionError, SourceError
 
 if TYPE_CHECKING:
     from rag.answer.retrieve import Retrieval
@@ -33,16 +33,6 @@ def print_json(value: Any) -> None:
     """One JSON value on one line of stdout, at once."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(value, ensure_ascii=not utf8), flush=True)  # noqa: T201
-
-
-def error_dict(error: PaperchatError) -> dict[str, Any]:
-    """An expected failure for a program: `type`, `message`, `remedy`, `retryable`."""
-    return {
-        "type": type(error).__name__,
-        "message": error.message,
-        "remedy": error.remedy,
-        "retryable": error.retryable,
-    }
 
 
 def read_history(path: Path) -> tuple[Turn, ...]:
@@ -99,7 +89,7 @@ def run_batch(path: Path, answer: Callable[[Asked], dict[str, Any]]) -> bool:
             print_json({"qid": asked.qid, **answer(asked)})
         except (QuestionError, EndpointError) as error:
             complete = False
-            print_json({"qid": asked.qid, "line": asked.line, "error": error_dict(error)})
+            print_json({"qid": asked.qid, "line": asked.line, "error": error.as_dict()})
     return complete
 
 

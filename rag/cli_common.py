@@ -36,11 +36,11 @@ def failures(json_output: bool) -> Iterator[None]:
     try:
         yield
     except PaperchatError as error:
-        from rag.batch import error_dict, print_json
+        from rag.batch import print_json
         from rag.show import show_error
 
         if json_output:
-            print_json({"error": error_dict(error)})
+            print_json({"error": error.as_dict()})
         show_error(error)
         raise typer.Exit(error.exit_code) from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PaperchatError(Exception):
     """Base of every expected failure.
@@ -21,6 +23,15 @@ class PaperchatError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program: `type`, `message`, `remedy`, `retryable`."""
+        return {
+            "type": type(self).__name__,
+            "message": self.message,
+            "remedy": self.remedy,
+            "retryable": self.retryable,
+        }
 
 
 class SettingsError(PaperchatError):

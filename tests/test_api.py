@@ -21,13 +21,12 @@ from web_helpers import PAPERS, WebEngine, app_of, client_of, services_of, servi
 
 from rag import errors
 from rag.answer.answer import Event, Finished, Searched, TextDelta, Turn
-from rag.batch import error_dict
 from rag.conversations import StoredTurn
 from rag.papers import Filters
 from rag.settings import Settings
 from rag.shelf import Shelf
 from ui.turnstile import SLOTS
-from ui.web.errors import as_dict, status_of
+from ui.web.errors import status_of
 from ui.web.metrics import METRICS
 from ui.web.models import AnswerOut
 
@@ -157,11 +156,10 @@ def test_each_failure_has_its_status_and_the_same_form_as_in_the_terminal(
 ) -> None:
     error = kind("It broke.", "Mend it.")
     assert status_of(error) == status
-    assert as_dict(error) == error_dict(error)
     for stream in (True, False):
         engine.scripts.append(raising(error, first=True))
         response = client.post("/api/ask", json={"question": "What?", "stream": stream})
-        assert (response.status_code, response.json()) == (status, {"error": error_dict(error)})
+        assert (response.status_code, response.json()) == (status, {"error": error.as_dict()})
 
 
 def test_a_failure_on_the_way_is_the_last_event_and_an_unexpected_one_tells_nothing(

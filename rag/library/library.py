@@ -23,6 +23,7 @@ from rag.library.blocking import Block, BlockList
 from rag.library.browsing import Listing
 from rag.library.builds import INDEXES, bring_up_to_date
 from rag.library.catalog import CATALOG, Catalog, Identity
+from rag.library.nearest import nearest
 from rag.library.opened import LOCK_SECONDS, OpenIndexes, writing
 from rag.library.records import Hit, LibraryStats, PaperHit
 from rag.library.removal import Removed
@@ -174,7 +175,7 @@ class Library:
             return []
         if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
             raise LibraryError(f"The question's vector is not {self.dimension} finite numbers.")
-        return self._present(self._indexes.vectors(lambda index: index.nearest(vector, k, filters), []))
+        return nearest(self._catalog, self._indexes, vector, k, filters)
 
     def match_words(self, question: str, k: int, filters: Filters = NO_FILTERS) -> list[PaperHit]:
         """The `k` admitted papers with the highest BM25 for the question's terms, best first."""
@@ -309,11 +310,6 @@ class Library:
         """Build both indexes anew from the catalog, without embedding; the old ones serve until then."""
         with writing(self.folder) as catalog:
             bring_up_to_date(catalog, self.folder, from_scratch=INDEXES)
-
-    def _present(self, found: list[tuple[str, float]]) -> list[Hit]:
-        """Hits without passages that the catalog, which is written first, has no more."""
-        owners = self._catalog.owners([passage_id for passage_id, _ in found])
-        return [Hit(passage_id, owners[passage_id], score) for passage_id, score in found if passage_id in owners]
 
     def _check_fingerprint(self) -> None:
         built = self._catalog.meta("fingerprint") or ""

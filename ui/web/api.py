@@ -20,7 +20,7 @@ from rag.answer.answer import Answer, Event, Finished, Searched, TextDelta
 from rag.errors import PaperchatError
 from rag.shelf import Order
 from ui.services import Services
-from ui.web.errors import UNEXPECTED, as_dict
+from ui.web.errors import UNEXPECTED
 from ui.web.metrics import METRICS
 from ui.web.models import (
     AnswerOut,
@@ -156,10 +156,10 @@ async def _told(first: Event | Waiting, events: AsyncGenerator[Event | Waiting])
             async for event in events:
                 yield _event(event)
         except PaperchatError as error:
-            yield _named("error", as_dict(error))
+            yield _named("error", error.as_dict())
         except Exception:
             log.exception("A question could not be answered")
-            yield _named("error", as_dict(UNEXPECTED))
+            yield _named("error", UNEXPECTED.as_dict())
 
 
 def _event(event: Event | Waiting) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,15 +27,15 @@ STATUS: tuple[tuple[type[PaperchatError], int], ...] = (
     (errors.EndpointBusyError, 503),
     (errors.EndpointError, 502),
 )
-UNEXPECTED = PaperchatError(
+
+
+class InternalError(PaperchatError):
+    """A defect of the program: the log has it, whoever asked does not."""
+
+
+UNEXPECTED = InternalError(
     "Something went wrong inside paperchat.", "The server's log says what; `paperchat doctor` checks the installation."
 )
-
-
-def as_dict(error: PaperchatError) -> dict[str, Any]:
-    """`type`, `message`, `remedy`, `retryable`, as in the terminal."""
-    kind = "InternalError" if error is UNEXPECTED else type(error).__name__
-    return {"type": kind, "message": error.message, "remedy": error.remedy, "retryable": error.retryable}
 
 
 def status_of(error: PaperchatError) -> int:
@@ -60,7 +59,7 @@ def handle_errors(app: FastAPI) -> None:
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PaperchatError)
-    return JSONResponse({"error": as_dict(error)}, status_of(error))
+    return JSONResponse({"error": error.as_dict()}, status_of(error))
 
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:
@@ -98,4 +97,4 @@ class _Unexpected:
                 raise
             log.exception("A request failed")
             if not begun:
-                await JSONResponse({"error": as_dict(UNEXPECTED)}, 500)(scope, receive, send)
+                await JSONResponse({"error": UNEXPECTED.as_dict()}, 500)(scope, receive, send)
