@@ -26,6 +26,7 @@ from rag.errors import LibraryError
 from rag.ingest import IngestReport, IngestRow, IngestWarning, library_fingerprint
 from rag.library.library import Library
 from rag.papers import Filters, Paper
+from rag.settings import Settings
 from rag.shelf import Page, Shelf
 from ui.browsing import PER_PAGE, Browsing
 from ui.librarian import UNEXPECTED, Librarian, Shown
@@ -49,7 +50,9 @@ class Desk:
         self.library = Library.open(folder / "library", library_fingerprint(embedder))
         if papers:
             fill(self.library, papers, embedder)
-        engine: Any = SimpleNamespace(embedder=embedder, opened_library=lambda *, make=False: self.library)
+        engine: Any = SimpleNamespace(
+            embedder=embedder, settings=Settings(_env_file=None), opened_library=lambda *, make=False: self.library
+        )
         self.ready = threading.Event()
         self.ready.set()
         warmup = SimpleNamespace(done=self.ready.is_set, problem="", again=lambda: None)

@@ -200,6 +200,7 @@ def test_everything_of_an_answer_arrives() -> None:
             "title": "Fast X",
             "published": "2021-08-19",
             "quote": quote,
+            "where": "",
             "support": 1.0,
         }
     ]

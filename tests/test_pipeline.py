@@ -99,7 +99,17 @@ class TestContract:
         said = json.loads(json.dumps(engine.ask(question).as_dict(), allow_nan=False))
         assert set(said) == CONTRACT
         for citation in said["citations"]:
-            assert set(citation) == {"n", "paper_id", "title", "published", "quote", "start", "end", "support"}
+            assert set(citation) == {
+                "n",
+                "paper_id",
+                "title",
+                "published",
+                "quote",
+                "start",
+                "end",
+                "support",
+                "in_full_text",
+            }
         for passage in said["passages"]:
             assert set(passage) == {"paper_id", "title", "text", "scores"}
         for sentence in said["sentences"]:
