@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rag.answer.answer import Turn, iso
+from rag.answer.answer import Turn, dated
 from rag.errors import EndpointError, QuestionError, SourceError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def retrieval_dict(question: str, found: Retrieval) -> dict[str, Any]:
                 "rank": ranked.rank,
                 "paper_id": ranked.paper.paper_id,
                 "title": ranked.paper.title,
-                "published": iso(ranked.paper.published),
+                "published": dated(ranked.paper),
                 "score": ranked.score,
                 "scores": dict(ranked.scores),
             }

@@ -63,6 +63,7 @@ def ingest(
 
 def _fetched(urls: Sequence[str], chosen: Settings) -> tuple[list[SourceReading], list[IngestRow]]:
     """What stands at addresses; a row for each that could not be had or read."""
+    from rag.fetch.addresses import without_secrets
     from rag.fetch.client import open_client
     from rag.fetch.download import read_url
     from rag.ingest import IngestRow
@@ -76,7 +77,8 @@ def _fetched(urls: Sequence[str], chosen: Settings) -> tuple[list[SourceReading]
             try:
                 readings.append(read_url(url, client))
             except (FetchError, SourceError) as error:
-                failed.append(IngestRow(url, url, "failed", str(error)))
+                kept = without_secrets(url)
+                failed.append(IngestRow(kept, kept, "failed", str(error)))
     return readings, failed
 
 

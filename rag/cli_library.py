@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rag.library.library import Library
     from rag.library.salvage import Salvaged
 
+NEAR = 80  # rapidfuzz ratio from which a title may be what was meant: "TidalCache" has 90 with its own whole title
+OFFERED = 3  # titles
+SHORTEST = 3  # characters of a name that says anything
+
 app = typer.Typer(help="Look after the library: check and mend it, back it up, take papers out.", no_args_is_help=True)
 app.add_typer(cli_transfer.app)
 app.add_typer(cli_block.app, name="block")
@@ -98,20 +102,26 @@ def delete(
     reason: Annotated[str, typer.Option(help="Why they are blocked.")] = "",
     json_output: Json = False,
 ) -> None:
-    """Delete papers for good, from every store. Without --block they come back when their source is ingested again."""
+    """Delete papers for good, from every store, with the PDFs that `paperchat arxiv` fetched of them.
+
+    Without --block they come back when their source is ingested again.
+    """
     from rag.atlas import refresh
     from rag.batch import print_json
+    from rag.from_arxiv import delete_documents
     from rag.show_library import show_deleted
 
     with failures(json_output), opened_library() as library:
         chosen, missed = _chosen(library, names)
         gone = library.delete(chosen, block=block, reason=reason)
+        files = delete_documents(settings().home, gone)
         if gone:
             refresh(library)  # the map names topics by words of the papers
         if json_output:
-            print_json({"deleted": [paper.paper_id for paper in gone], "blocked": block, "not_deleted": missed})
+            ids, names = [paper.paper_id for paper in gone], [file.name for file in files]
+            print_json({"deleted": ids, "blocked": block, "not_deleted": missed, "files": names})
         else:
-            show_deleted(gone, block, missed)
+            show_deleted(gone, block, missed, files)
     raise typer.Exit(status(len(gone), len(missed)))
 
 
@@ -125,8 +135,24 @@ def _chosen(library: Library, names: Sequence[str]) -> tuple[list[str], dict[str
         elif found:
             missed[name] = f"several papers are called so; give an id: {', '.join(paper.paper_id for paper in found)}"
         else:
-            missed[name] = "the library has no such paper"
+            missed[name] = f"the library has no such paper{_meant(library, name)}"
     return chosen, missed
+
+
+def _meant(library: Library, name: str) -> str:
+    """The papers whose titles come nearest to a name that no paper has, as a question; empty where none is near."""
+    from rapidfuzz import fuzz, process
+
+    from rag.papers import normalised_title
+
+    key = normalised_title(name)
+    if len(key) < SHORTEST:
+        return ""
+    papers = {paper.paper_id: paper for paper in library.find()}
+    titles = {paper_id: normalised_title(paper.title) for paper_id, paper in papers.items()}
+    near = process.extract(key, titles, scorer=fuzz.WRatio, score_cutoff=NEAR, limit=OFFERED)
+    offers = " or ".join(f"“{papers[paper_id].title}” ({paper_id})" for _, _, paper_id in near)
+    return f". Did you mean {offers}?" if offers else ""
 
 
 def _embed_anew(library: Library) -> None:

@@ -36,7 +36,7 @@ def sync(
     """Add the Daily Papers of every day since DATE. Days that are there are not asked for again."""
     from rag.fetch.client import open_client
     from rag.fetch.done import FILE
-    from rag.fetch.hf_daily import DailyPapers
+    from rag.fetch.hf_daily import FIRST_DAY, DailyPapers
     from rag.show import progress
     from rag.sync import alone, days_between, done_days
     from rag.sync import sync as sync_days
@@ -45,6 +45,8 @@ def sync(
     last = min(until.date() if until else today, today)
     if since.date() > last:
         raise typer.BadParameter(f"{since.date()} is after {last}.", param_hint="--since")
+    if last < FIRST_DAY:
+        raise typer.BadParameter(f"There are no Daily Papers before {FIRST_DAY}.", param_hint="--until")
     with failures(json_output):
         chosen = settings(hub_url=base_url)
         hub = str(chosen.hub_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -15,7 +16,7 @@ from rag.answer.answer import Answer, Citation
 from rag.answer.explained import decision_in_words, level_in_words
 from rag.errors import SettingsError
 from rag.files import write_whole
-from rag.papers import Paper, normalised_title
+from rag.papers import Paper
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder
@@ -27,7 +28,7 @@ _PLAIN = re.compile(r"[\w./:;()<>+-]+", re.ASCII)  # of a DOI, as it needs no es
 _SEVERAL = re.compile(r"\band\b|,.*,", re.IGNORECASE)
 _INNER_CAPITAL = re.compile(r"(?<=\w)[A-Z]")
 _ARTICLES = {"a", "an", "the"}
-_BIB_COMMENT = "% The papers' listing names no authors: add them before you cite."
+_BIB_NAMELESS = "% The sources name no authors of {}: add them before you cite."
 _BIB_EMPTY = "% Nothing here cites a paper."
 # What steers a terminal or reorders a line; a line feed stays.
 _HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -89,7 +90,7 @@ def bibtex_of(papers: Iterable[Paper]) -> str:
 
     A key is the title's first word and the year, or four words where two papers would share one;
     it does not depend on the order. Special characters are escaped, words with inner capitals
-    kept as they are.
+    kept as they are. A comment names the entries that need authors, of whom the sources say nothing.
     """
     from bibtexparser.entrypoint import write_string
     from bibtexparser.library import Library
@@ -98,8 +99,9 @@ def bibtex_of(papers: Iterable[Paper]) -> str:
     once = list({paper.paper_id: paper for paper in papers}.values())
     keys = _keys(once)
     entries = [Entry("misc", keys[paper.paper_id], _fields(paper)) for paper in once]
-    comment = ImplicitComment(_BIB_COMMENT if entries else _BIB_EMPTY)
-    return write_string(Library([comment, *entries]))
+    nameless = ", ".join(keys[paper.paper_id] for paper in once if not _authors(paper))
+    comment = _BIB_NAMELESS.format(nameless) if nameless else "" if entries else _BIB_EMPTY
+    return write_string(Library([*([ImplicitComment(comment)] if comment else []), *entries]))
 
 
 def _to_json(answer: Answer) -> str:
@@ -186,7 +188,7 @@ def _fields(paper: Paper) -> list[Any]:
 
     values = {
         "title": _tex(paper.title),
-        "author": " and ".join(_author(name) for name in paper.authors if name.strip()),
+        "author": " and ".join(_author(name) for name in _authors(paper)),
         "key": _tex(" ".join(_key_words(paper)[:1])),  # what BibTeX sorts by where there is no author
         "organization": _tex(paper.organisation or ""),
         "year": f"{paper.published:%Y}" if paper.published else "",
@@ -199,6 +201,10 @@ def _fields(paper: Paper) -> list[Any]:
         month = MONTHS[paper.published.month - 1]
         fields.append(Field("month", month, enclosing="no-enclosing"))  # a name that every style defines
     return fields
+
+
+def _authors(paper: Paper) -> list[str]:
+    return [name for name in paper.authors if name.strip()]
 
 
 def _author(name: str) -> str:
@@ -224,7 +230,8 @@ def _key(paper: Paper, words: int) -> str:
 
 
 def _key_words(paper: Paper) -> list[str]:
-    words = re.findall(r"[a-z0-9]+", normalised_title(paper.title))
+    plain = unicodedata.normalize("NFKD", paper.title).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain.lower())
     return [word for word in words if word not in _ARTICLES] or words or ["paper"]
 
 

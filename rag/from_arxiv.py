@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from rag.errors import FetchError, FetchUnreachableError, SourceError
+from rag.errors import FetchError, FetchUnreachableError, LibraryError, SourceError
 from rag.fetch.arxiv import Arxiv, Page, Search, missing
 from rag.ingest import IngestReport, IngestRow, ingest_readings
 from rag.library.library import Library
 from rag.models.interfaces import Embedder
-from rag.papers import arxiv_id_in
+from rag.papers import Paper, arxiv_id_in
 from rag.readers import SourceReading, read_file
 from rag.readers.source import Raw
 
@@ -60,6 +61,26 @@ def add_from_arxiv(
         except (FetchError, SourceError) as error:
             report = _failed(report, [(version, str(error))])
     return report
+
+
+def delete_documents(home: Path, papers: Iterable[Paper]) -> list[Path]:
+    """Delete what was fetched of these papers, in every version; returns the files.
+
+    Raises:
+        LibraryError: a file cannot be deleted.
+    """
+    folder, found = home / DOCUMENTS, []
+    for arxiv_id in {paper.arxiv_id for paper in papers if paper.arxiv_id}:
+        name = arxiv_id.replace("/", "_")
+        found += [file for file in folder.glob("*.pdf") if re.fullmatch(rf"{re.escape(name)}(v\d+)?", file.stem)]
+    for file in found:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"{file} cannot be deleted: {error.strerror or error}.", "Delete it yourself; the paper is gone."
+            ) from error
+    return sorted(found)
 
 
 def _reading(page: Page) -> SourceReading:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from rag.papers import Body, Paper
 from rag.placing import Drafts, Outcome
 from rag.readers import MAX_BYTES, Raw, SourceReading, find_sources, is_document, load, read_raw
 
+GROUP_BYTES = 20_000_000  # of files that are read before what they hold is stored
+GROUP_DOCUMENTS = 8  # of those that take long to read
+INCOMPLETE = ""  # the content hash of a document that could not be read to its end: it is read again
 BATCH = 32  # papers embedded and stored in one transaction: what an interruption can lose
 Progress = Callable[[int, int], None]
 
@@ -78,22 +83,21 @@ def ingest(
         LibraryError: the library cannot be written.
         ModelError: the embedder cannot be used.
     """
-    readings, known, failed = _read(paths, library, most_bytes)
-    report = ingest_readings(readings, library, embedder, progress=progress)
-    return replace(report, rows=(*failed, *known, *report.rows))
+    rows: list[IngestRow] = []
+    warnings: list[IngestWarning] = []
+    with _Session(library, embedder, progress) as session:
+        for group in _groups(paths, library, most_bytes):
+            rows += [*group.failed, *group.known, *session.store(group.readings)]
+            warnings += _warnings(group.readings)
+    return IngestReport(tuple(rows), tuple(warnings))
 
 
 def ingest_readings(
     readings: Sequence[SourceReading], library: Library, embedder: Embedder, *, progress: Progress | None = None
 ) -> IngestReport:
     """`ingest` for what has been read already, from files or from the network; raises the same."""
-    plan = _plan(readings, library)
-    if plan.drafts.changed() or plan.drafts.listed():
-        with library.write() as writer:
-            plan = _plan(readings, library)  # again: nobody else writes from here on
-            _store(plan.drafts, library, embedder, writer, progress)
-    warnings = [IngestWarning(r.name, problem.line, problem.message) for r in readings for problem in r.problems]
-    return IngestReport(tuple(plan.rows), tuple(warnings))
+    with _Session(library, embedder, progress) as session:
+        return IngestReport(tuple(session.store(readings)), tuple(_warnings(readings)))
 
 
 def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None = None) -> int:
@@ -115,40 +119,87 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
     return len(papers)
 
 
-def _read(
-    paths: Iterable[Path], library: Library, most_bytes: int
-) -> tuple[list[SourceReading], list[IngestRow], list[IngestRow]]:
-    """What the files hold, rows of documents that are there already, and rows of files that cannot be read."""
-    readings: list[SourceReading] = []
-    known: list[IngestRow] = []
-    failed: list[IngestRow] = []
+@dataclass(slots=True)
+class _Group:
+    """Some files: what they hold, rows of documents that are there already, and of files that cannot be read."""
+
+    readings: list[SourceReading] = field(default_factory=list)
+    known: list[IngestRow] = field(default_factory=list)
+    failed: list[IngestRow] = field(default_factory=list)
+
+
+def _groups(paths: Iterable[Path], library: Library, most_bytes: int) -> Iterator[_Group]:
+    """The files in groups, each stored before the next is read: an interruption costs one of them."""
+    group, size, names = _Group(), 0, dict[str, str]()
     for path in find_sources(paths):
         try:
             raw = load(path, most_bytes)
             if row := _known_document(raw, library):
-                known.append(row)
-            else:
-                readings.append(_named_apart(read_raw(raw, shown=str(path)), path, readings))
+                group.known.append(row)
+                continue
+            group.readings.append(_named_apart(read_raw(raw, shown=str(path)), path, names))
+            size += GROUP_BYTES // GROUP_DOCUMENTS if is_document(raw) else len(raw.data)
         except SourceError as error:
-            failed.append(IngestRow(str(path), path.name, "failed", str(error)))
-    return readings, known, failed
+            group.failed.append(IngestRow(str(path), path.name, "failed", str(error)))
+        if size >= GROUP_BYTES:
+            yield group
+            group, size = _Group(), 0
+    yield group
 
 
 def _known_document(raw: Raw, library: Library) -> IngestRow | None:
-    """The row of a document that was read before: it is not read again, which takes seconds."""
+    """The row of a document that was read before, whole: it is not read again, which takes seconds."""
     if not is_document(raw):
         return None
     entries = list(library.known_entries({raw.sha256}).values())
-    papers = library.papers([entries[0][0]]) if len(entries) == 1 else {}
+    papers = library.papers([entries[0][0]]) if len(entries) == 1 and entries[0][1] != INCOMPLETE else {}
     return next((IngestRow(p.title, raw.name, "unchanged", paper_id=i) for i, p in papers.items()), None)
 
 
-def _named_apart(reading: SourceReading, path: Path, others: Sequence[SourceReading]) -> SourceReading:
+def _named_apart(reading: SourceReading, path: Path, names: dict[str, str]) -> SourceReading:
     """Two files of one name at once are two sources: the second is called by its folder too, or by its path."""
-    names = {other.name for other in others if other.sha256 != reading.sha256}
-    if reading.name in names:
-        reading = replace(reading, name=f"{path.resolve().parent.name}/{path.name}")
-    return replace(reading, name=str(path.resolve())) if reading.name in names else reading
+    for name in (reading.name, f"{path.resolve().parent.name}/{path.name}", str(path.resolve())):
+        if names.setdefault(name, reading.sha256) == reading.sha256:
+            return replace(reading, name=name)
+    return reading
+
+
+def _warnings(readings: Sequence[SourceReading]) -> list[IngestWarning]:
+    return [IngestWarning(r.name, problem.line, problem.message) for r in readings for problem in r.problems]
+
+
+class _Session:
+    """One write session for all groups of a run, begun when there is something to write."""
+
+    def __init__(self, library: Library, embedder: Embedder, progress: Progress | None) -> None:
+        self._library, self._embedder, self._progress = library, embedder, progress
+        self._writer: Writer | None = None
+        self._done = 0
+        self._open = ExitStack()
+
+    def __enter__(self) -> _Session:
+        self._open.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._open.__exit__(*error)
+
+    def store(self, readings: Sequence[SourceReading]) -> list[IngestRow]:
+        """Put what was read into the library; a row for each listing."""
+        plan = _plan(readings, self._library)
+        if plan.drafts.changed() or plan.drafts.listed():
+            if self._writer is None:
+                self._writer = self._open.enter_context(self._library.write())
+                plan = _plan(readings, self._library)  # again: nobody else writes from here on
+            before = self._done
+            self._done += len(plan.drafts.changed())
+            _store(plan.drafts, self._library, self._embedder, self._writer, self._told_from(before))
+        return plan.rows
+
+    def _told_from(self, before: int) -> Progress | None:
+        """Progress that counts the groups before, too."""
+        progress = self._progress
+        return None if progress is None else lambda done, of: progress(before + done, before + of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +215,9 @@ def _plan(readings: Sequence[SourceReading], library: Library) -> _Plan:
     plan = _Plan([], Drafts([listed for reading in readings for listed in reading.entries], library))
     for reading in readings:
         for listed in reading.entries:
-            entry = SourceEntry(reading.name, reading.sha256, listed.line, listed.paper.content_hash)
+            whole = not any(problem.message.startswith("Incomplete:") for problem in reading.problems)
+            content = listed.paper.content_hash if whole else INCOMPLETE
+            entry = SourceEntry(reading.name, reading.sha256, listed.line, content)
             if not storable(listed.paper, listed.body):
                 reason = f"line {listed.line}: its text holds half a surrogate pair, which is no Unicode"
                 plan.rows.append(IngestRow(repr(listed.paper.title)[1:-1], reading.name, "failed", reason))
@@ -215,11 +268,17 @@ def _bodies(papers: Sequence[Paper], library: Library) -> dict[str, Body]:
 
 
 def _batches(papers: Sequence[Paper], progress: Progress | None) -> Iterator[Sequence[Paper]]:
-    """Batches of papers; progress is told when the one before has been dealt with."""
-    for start in range(0, len(papers), BATCH):
+    """Batches of papers, one with a full text alone, which has many passages; progress is told when the one before
+    has been dealt with."""
+    start = 0
+    while start < len(papers):
         if progress:
             progress(start, len(papers))
-        yield papers[start : start + BATCH]
+        end = start + 1
+        while end < len(papers) and end - start < BATCH and not (papers[start].body_hash or papers[end].body_hash):
+            end += 1
+        yield papers[start:end]
+        start = end
     if progress and papers:
         progress(len(papers), len(papers))
 

@@ -16,7 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from rag.answer.answer import Answer, Citation, Finished
+from rag.answer.answer import Answer, Citation, Finished, dated
 from rag.answer.pipeline import Paperchat
 from rag.answer.retrieve import RankedPaper, Retrieval
 from rag.errors import PaperchatError
@@ -36,7 +36,10 @@ _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_
 
 T = TypeVar("T")
 PaperId = Annotated[str, Field(description="The paper's id, as the other tools take and give it.")]
-Published = Annotated[date | None, Field(description="Date of publication; null where the source shows none.")]
+Published = Annotated[
+    str | None,
+    Field(description='Date of publication as far as it is known: "2021-08-14", "2021-08", "2021"; null without one.'),
+]
 
 
 class PaperRecord(BaseModel):
@@ -47,6 +50,11 @@ class PaperRecord(BaseModel):
     published: Published
     organisation: str | None
     n_authors: Annotated[int | None, Field(description="How many authors the paper has.")]
+    authors: Annotated[list[str], Field(description="Their names; empty where only their number is known.")]
+    arxiv_id: Annotated[str | None, Field(description="Without a version.")]
+    doi: str | None
+    url: str | None
+    has_full_text: Annotated[bool, Field(description="Whether the library holds more of it than the abstract.")]
     abstract: str
 
 
@@ -215,9 +223,14 @@ def _record(paper: Paper) -> PaperRecord:
     return PaperRecord(
         paper_id=paper.paper_id,
         title=paper.title,
-        published=paper.published,
+        published=dated(paper),
         organisation=paper.organisation,
         n_authors=paper.n_authors,
+        authors=list(paper.authors),
+        arxiv_id=paper.arxiv_id,
+        doi=paper.doi,
+        url=paper.url,
+        has_full_text=paper.body_hash is not None,
         abstract=paper.abstract,
     )
 
@@ -234,7 +247,7 @@ def _found(ranked: RankedPaper) -> FoundPaper:
         rank=ranked.rank,
         paper_id=paper.paper_id,
         title=paper.title,
-        published=paper.published,
+        published=dated(paper),
         organisation=paper.organisation,
         score=round(ranked.score, 4),
         passage=ranked.passage.text,
@@ -249,7 +262,7 @@ def _ask_result(answer: Answer) -> AskResult:
         confidence=answer.confidence,
         citations=[_cited(citation) for citation in answer.citations],
         unsupported=[sentence.text for sentence in answer.sentences if not sentence.supported],
-        nearest=[NearPaper(paper_id=p.paper_id, title=p.title, published=p.published) for p in answer.nearest],
+        nearest=[NearPaper(paper_id=p.paper_id, title=p.title, published=dated(p)) for p in answer.nearest],
         query_used=answer.query_used,
         filters=answer.filters.as_dict(),
         answerer=answer.answerer,
@@ -262,7 +275,7 @@ def _cited(citation: Citation) -> CitedSentence:
         n=citation.n,
         paper_id=citation.paper.paper_id,
         title=citation.paper.title,
-        published=citation.paper.published,
+        published=dated(citation.paper),
         quote=citation.quote,
         where=citation.where,
         support=round(citation.support, 4),

@@ -250,8 +250,8 @@ def _within(value: Any, low: Any, high: Any) -> bool:
 
 def normalised_title(title: str) -> str:
     """Title for comparing: case, punctuation, accents and spacing folded away."""
-    text = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode() or title
-    return " ".join(re.findall(r"\w+", text.lower()))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"\w+", plain.lower()))
 
 
 def paper_id_for(title: str, abstract: str | None = None) -> str:
@@ -271,7 +271,16 @@ def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-ARXIV_ID = re.compile(r"(?<![\w.])(\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?(?![\w])")
+# The archives of the old ids: any other word before "/" and seven digits is not arXiv's.
+ARCHIVES = (
+    "acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga|"
+    "funct-an|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math|math-ph|mtrl-th|nlin|nucl-ex|nucl-th|patt-sol|physics|plasm-ph|"
+    "q-alg|q-bio|q-fin|quant-ph|solv-int|stat|supr-con"
+)
+ARXIV_ID = re.compile(
+    rf"(?<![\w.])(\d\d(?:0[1-9]|1[0-2])\.\d{{4,5}}|(?<!-)(?:{ARCHIVES})(?:\.[A-Z]{{2}})?/\d{{7}})(?:v\d+)?(?![\w])"
+)
+WHOLE_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi(?::\s?|\s))?(10\.\d{4,9}/\S+)", re.IGNORECASE)
 DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"<>{}|\\^`]+)", re.IGNORECASE)
 
 
@@ -281,8 +290,14 @@ def arxiv_id_in(text: str) -> str | None:
     return found[1] if found else None
 
 
+def whole_doi(text: str) -> str | None:
+    """The DOI that a field or an address is as a whole, in small letters; nothing of it is cut ("...<693::AID...")."""
+    found = WHOLE_DOI.fullmatch(text.strip())
+    return found[1].lower() if found else None
+
+
 def doi_in(text: str) -> str | None:
-    """The first DOI in some text or address, in small letters, without what punctuation follows it."""
+    """The first DOI in running text, in small letters, without the punctuation behind it. Of a field: `whole_doi`."""
     found = DOI.search(text)
     if found is None:
         return None

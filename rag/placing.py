@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rag.library.identity import changes, combine, same_work
+from rag.library.identity import bears_out, changes, combine, same_work
 from rag.library.library import Library
 from rag.library.records import SourceEntry
 from rag.papers import Body, Paper, normalised_title, paper_id_for, with_id
@@ -14,6 +14,7 @@ from rag.readers import Entry
 
 Outcome = Literal["added", "updated", "unchanged", "merged", "failed", "blocked"]
 FIELDS_IN_WORDS = {"body_hash": "full text", "n_authors": "number of authors", "published": "date"}
+LEAST_SHARE = 0.5  # of the known full text that one in its place must have
 NOT_TOLD = {"date_of", "from_document", "year_inferred"}  # fields whose change is no news to a person
 
 
@@ -33,9 +34,11 @@ class Drafts:
 
     def __init__(self, entries: Sequence[Entry], library: Library) -> None:
         """Look up every paper that one of `entries` might be."""
+        self._library = library
         self._all: list[Draft] = []
         self._by: dict[tuple[str, str], list[Draft]] = {}
         listed = [entry.paper for entry in entries]
+        self._taken = set(library.papers({paper_id_for(paper.title) for paper in listed}))
         known = [
             *library.papers_titled({normalised_title(paper.title) for paper in listed}).values(),
             *library.papers_identified("arxiv_id", {p.arxiv_id for p in listed if p.arxiv_id}).values(),
@@ -54,11 +57,13 @@ class Drafts:
         draft = self._find(paper)
         if draft is None:
             namesakes = self._by.get(("title", normalised_title(paper.title)), [])
-            paper_id = self._free_id(paper, bool(namesakes))
+            paper_id = self._free_id(paper)
             self._add(Draft(with_id(paper, paper_id), seen=True, entries=[entry], body=listed.body))
             return "added", "same title as another paper, but another abstract" if namesakes else "", paper_id
+        if listed.body is not None and not self._is_better(listed.body, draft):
+            paper = replace(paper, body_hash=None)
         before, draft.paper = draft.paper, combine(draft.paper, paper)
-        if draft.paper.body_hash == paper.body_hash and listed.body is not None:
+        if listed.body is not None and draft.paper.body_hash == listed.body.content_hash:
             draft.body = listed.body
         self._index(draft)
         seen, draft.seen = draft.seen, True
@@ -78,15 +83,28 @@ class Drafts:
         return [(draft.paper.paper_id, entry) for draft in unchanged for entry in draft.entries]
 
     def _find(self, paper: Paper) -> Draft | None:
-        for identity in _identities(paper):
-            if identity[0] != "title" and (group := self._by.get(identity)):
-                return group[0]
+        if paper.arxiv_id and (group := self._by.get(("arxiv_id", paper.arxiv_id))):
+            return group[0]
+        of_doi = self._by.get(("doi", paper.doi), []) if paper.doi else []
+        if borne_out := next((draft for draft in of_doi if bears_out(draft.paper, paper)), None):
+            return borne_out
         namesakes = self._by.get(("title", normalised_title(paper.title)), [])
         alike = [(likeness, draft) for draft in namesakes if (likeness := same_work(draft.paper, paper))]
         return max(alike, key=lambda pair: pair[0])[1] if alike else None
 
+    def _is_better(self, body: Body, draft: Draft) -> bool:
+        """Whether a full text may take the place of the one that is known: a web page of a few words may not."""
+        if draft.paper.body_hash in (None, body.content_hash):
+            return True
+        known = draft.body or self._library.body(draft.paper.paper_id)
+        if known is None:
+            return True
+        loses_pages = known.parts[-1].page is not None and body.parts[-1].page is None
+        return not loses_pages and len(body.text) >= LEAST_SHARE * len(known.text)
+
     def _add(self, draft: Draft) -> None:
         self._all.append(draft)
+        self._taken.add(draft.paper.paper_id)
         self._index(draft)
 
     def _index(self, draft: Draft) -> None:
@@ -95,11 +113,15 @@ class Drafts:
             if not any(other is draft for other in group):
                 group.append(draft)
 
-    def _free_id(self, paper: Paper, has_namesakes: bool) -> str:
-        """The title's id; for a second paper of one title, told apart by its abstract, or else its arXiv id or DOI."""
-        if not has_namesakes:
-            return paper_id_for(paper.title)
-        return paper_id_for(paper.title, "\0".join((paper.abstract, *(_other_names(paper)))))
+    def _free_id(self, paper: Paper) -> str:
+        """The title's id, or where that is another paper's, one told apart by abstract, arXiv id and DOI."""
+        paper_id, names = paper_id_for(paper.title), [paper.abstract, *_other_names(paper)]
+        while paper_id in self._taken:
+            paper_id = paper_id_for(paper.title, "\0".join(names))
+            if self._library.papers([paper_id]):
+                self._taken.add(paper_id)
+            names.append("")
+        return paper_id
 
 
 def _other_names(paper: Paper) -> Iterator[str]:

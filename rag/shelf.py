@@ -14,7 +14,7 @@ from rag.errors import LibraryError, NotFoundError, QuestionError
 from rag.ingest import IngestReport, ingest
 from rag.library.browsing import Listing, Order
 from rag.library.removal import Removed
-from rag.papers import Filters, Paper
+from rag.papers import Filters, Paper, Part
 
 if TYPE_CHECKING:
     from rag.library.library import Library
@@ -106,6 +106,14 @@ class Shelf:
         """Papers that are versions of this one, by their abstracts, the likest first."""
         return self._library.versions_of(_storable(paper_id)) if self._library else []
 
+    def sections_of(self, paper_id: str) -> list[tuple[str, int | None]]:
+        """Headings of a paper's full text in their order, each with the page on which its section begins; none
+        where only the abstract is known, or a page is."""
+        body = self._library.body(_storable(paper_id)) if self._library else None
+        parts = body.parts if body else ()
+        begins = [part for before, part in zip((None, *parts), parts, strict=False) if _heading(before) != part.section]
+        return [(part.section, part.page) for part in begins if part.section]
+
     def organisations(self) -> list[tuple[str, int]]:
         """Organisations with their numbers of papers, in alphabetical order."""
         return self._listing.organisations() if self._listing else []
@@ -181,6 +189,10 @@ class Shelf:
             refresh(library)
         except LibraryError as error:
             log.warning("The map of the library was not drawn: %s", error)
+
+
+def _heading(part: Part | None) -> str | None:
+    return part.section if part else None
 
 
 @overload

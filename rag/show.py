@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -20,7 +21,7 @@ from rag.papers import Paper
 
 if TYPE_CHECKING:
     from rag.answer.retrieve import Retrieval
-    from rag.ingest import IngestReport
+    from rag.ingest import IngestReport, IngestRow
 
 # Control characters could move the cursor or retitle the window, direction marks could reorder a line.
 _HARMFUL = {
@@ -118,11 +119,21 @@ def show_ingest(report: IngestReport) -> None:
     counts = Counter[str](row.outcome for row in report.rows)
     for row in report.rows:
         if row.reason and row.outcome != "merged":
-            where = "" if row.reason.startswith(row.item) else f"{row.source}: {row.item}: "
-            _line(out, Text(plain(f"{row.outcome}: {where}{row.reason}").replace("\n", " ")))
+            _line(out, Text(plain(f"{row.outcome}: {_reason(row)}").replace("\n", " ")))
     out.print(
         ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "Nothing to read."
     )
+
+
+def _reason(row: IngestRow) -> str:
+    """Why, with the file and the item, each named once."""
+    if row.reason.startswith(row.item):
+        return row.reason
+    if Path(row.item).name != row.source:
+        return f"{row.source}: {row.item}: {row.reason}"
+    # A file, of which the reason may know the name alone.
+    known = row.reason.startswith(row.source)
+    return row.item + (row.reason.removeprefix(row.source) if known else f": {row.reason}")
 
 
 def show_warnings(report: IngestReport) -> None:

@@ -59,10 +59,12 @@ def show_collected(done: Collected) -> None:
         _say(f"Damaged catalogs are kept in {done.damaged}; delete them when you need them no more.")
 
 
-def show_deleted(gone: Sequence[Paper], blocked: bool, missed: Mapping[str, str]) -> None:
-    """The papers that are gone, and the names that no paper, or more than one, has."""
+def show_deleted(gone: Sequence[Paper], blocked: bool, missed: Mapping[str, str], files: Sequence[Path]) -> None:
+    """The papers that are gone, their fetched files, and the names that no paper, or more than one, has."""
     for paper in gone:
         _say(f"deleted{' and blocked' if blocked else ''}: {paper.title} ({paper.paper_id})")
+    for file in files:
+        _say(f"deleted: {file}")
     for name, reason in missed.items():
         _say(f"not deleted: {name}: {reason}")
 
@@ -72,10 +74,11 @@ def show_salvaged(done: Salvaged) -> None:
     _say(f"The catalog was damaged. {done.saved.get('papers', 0)} papers were saved; the old file is in {done.aside}.")
     if done.lost:
         _say(f"Lost rows: {', '.join(f'{n} {table}' for table, n in done.lost.items())}.")
-    for title in done.titles[:SHOWN]:
-        _say(f"lost: {title}")
-    if done.titles:
-        more = f" ({len(done.titles) - SHOWN} more)" if len(done.titles) > SHOWN else ""
+    gone = [f"lost: {title}" for title in done.titles] + [f"full text lost: {title}" for title in done.without_text]
+    for line in gone[:SHOWN]:
+        _say(line)
+    if gone:
+        more = f" ({len(gone) - SHOWN} more)" if len(gone) > SHOWN else ""
         _say(f"Ingest their sources again{more}, or restore a backup.")
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from ui_helpers import PAPER, answered, citation, found
 from web_helpers import PAPERS, WebEngine, app_of, client_of, services_of, serving, settings_of, small_engine
 
 from rag import errors
-from rag.answer.answer import Event, Finished, Searched, TextDelta, Turn
+from rag.answer.answer import Citation, Event, Finished, Searched, TextDelta, Turn
 from rag.conversations import StoredTurn
 from rag.papers import Filters
 from rag.settings import Settings
@@ -28,7 +29,7 @@ from rag.shelf import Shelf
 from ui.turnstile import SLOTS
 from ui.web.errors import status_of
 from ui.web.metrics import METRICS
-from ui.web.models import AnswerOut
+from ui.web.models import AnswerOut, PaperOut, searched_dict
 
 WHOLE = answered("Indexes are small [1].", (citation(1, PAPER, "Indexes are 99% smaller than <EOS> ones."),))
 
@@ -364,6 +365,22 @@ def _ask_and_leave_by_force(url: str) -> None:
 # --- papers, exports, health ----------------------------------------------------------------------
 
 
+UNKNOWN = {"authors": [], "arxiv_id": None, "doi": None, "url": None, "has_full_text": False}
+
+
+def test_a_paper_comes_with_its_authors_its_identifiers_and_no_more_of_its_date_than_is_known() -> None:
+    known: dict[str, Any] = {"arxiv_id": "2108.00001", "doi": "10.1/x", "url": "https://example.org"}
+    names = ("Ada Fern", "Bo Wall")
+    dated = replace(PAPERS[3], published=date(2021, 8, 1), date_of="month")
+    paper = replace(dated, authors=names, body_hash="ab", **known)
+    shown = PaperOut.of(paper).model_dump()
+    assert shown | known | {"authors": list(names), "has_full_text": True, "published": "2021-08"} == shown
+    cited = (Citation(1, paper, "", 0, 0, 1.0),)
+    told = answered("X [1].", cited, nearest=(replace(paper, date_of="year"),)).as_dict()
+    assert (told["citations"][0]["published"], told["nearest"][0]["published"]) == ("2021-08", "2021")
+    assert searched_dict(Searched("x", Filters(), (found(paper, dense=0.5),)))["papers"][0]["published"] == "2021-08"
+
+
 def test_papers_are_listed_a_part_at_a_time_and_each_has_its_sources(client: httpx.Client) -> None:
     listed = [
         client.get("/api/papers", params={"offset": at, "limit": 5, "order": "title"}).json() for at in (0, 5, 10)
@@ -375,6 +392,7 @@ def test_papers_are_listed_a_part_at_a_time_and_each_has_its_sources(client: htt
     details = client.get(f"/api/papers/{one.paper_id}").json()
     assert details["sources"] == ["page.txt"]
     assert (details["paper"]["title"], details["paper"]["abstract"]) == (one.title, one.abstract)
+    assert details["paper"] | UNKNOWN == details["paper"]
     assert client.get("/api/papers/none").status_code == 404
     for wrong in ({"limit": 0}, {"limit": 201}, {"offset": -1}, {"order": "random"}, {"published_from": "soon"}):
         assert client.get("/api/papers", params=wrong).status_code == 422

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -14,14 +15,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from library_helpers import fill, open_library, paper
 from typer.testing import CliRunner, Result
 
 from rag.answer.answer import Answer, Citation, Event, Finished, RetrievedPassage, Searched, Sentence, TextDelta, Turn
 from rag.batch import parse_history, read_batch
 from rag.cli import app
-from rag.errors import EndpointError, LibraryEmptyError, ModelError, PaperchatError, QuestionError
+from rag.errors import EndpointError, LibraryEmptyError, ModelError, PaperchatError, QuestionError, SourceError
+from rag.ingest import IngestReport, IngestRow
 from rag.papers import Filters, Paper, Passage
-from rag.show import plain
+from rag.readers import READ, load, read_raw
+from rag.show import plain, show_ingest
 
 PAPER = Paper(
     "tilde", "[bold]TILDEv2[/bold] \x1b[31mred\x1b[0m", "Its index is 99% smaller. It is fast.", date(2021, 8, 24)
@@ -450,3 +454,51 @@ def test_plain_leaves_no_character_that_steers_a_terminal(text: str) -> None:
             or "\u2066" <= before <= "\u2069"
         )
         assert after == ("�" if steers else before)
+
+
+# --- what helps where a name is wrong -------------------------------------------------------------
+
+
+def test_a_file_that_fails_is_named_once_and_told_what_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "mine" / "photo.png"
+    photo.parent.mkdir()
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    with pytest.raises(SourceError) as raised:
+        read_raw(load(photo), shown="mine/photo.png")
+    assert raised.value.remedy == READ
+    rows = [
+        IngestRow("mine/photo.png", "photo.png", "failed", str(raised.value)),
+        IngestRow("mine/no.txt", "no.txt", "failed", "mine/no.txt does not exist."),
+        IngestRow("mine/odd.pdf", "odd.pdf", "failed", "It is encrypted."),
+        IngestRow("A paper", "list.txt", "failed", "half a pair"),
+    ]
+    show_ingest(IngestReport(tuple(rows)))
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        f"failed: mine/photo.png is not text. {READ}",
+        "failed: mine/no.txt does not exist.",
+        "failed: mine/odd.pdf: It is encrypted.",
+        "failed: list.txt: A paper: half a pair",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("TidalCache", "Did you mean “TidalCache: Serving Long Contexts” (tidalcache-serving-long-contexts)?"),
+        ("tidal cashe serving long contexts", "“TidalCache: Serving Long Contexts”"),
+        ("Quantum gravity", ""),
+        ("Ti", ""),
+    ],
+)
+def test_a_title_that_is_not_quite_right_is_answered_with_the_nearest(home: Path, name: str, offered: str) -> None:
+    with closing(open_library(home / "library")) as library:
+        fill(
+            library, [paper("TidalCache: Serving Long Contexts", "It is fast."), paper("Ferns on Walls", "They grow.")]
+        )
+    deleted = run("library", "delete", name)
+    assert deleted.exit_code == 1
+    assert f"not deleted: {name}: the library has no such paper" in deleted.stdout
+    assert offered in deleted.stdout
+    assert ("Did you mean" in deleted.stdout) == bool(offered)

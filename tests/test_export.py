@@ -346,3 +346,10 @@ def test_authors_and_identifiers_of_a_record_are_in_its_bibtex_entry() -> None:
     assert entry.fields["doi"] == "10.48550/arxiv.2410.00037"
     (odd,) = parse_string(to_bibtex([cited(replace(MOSHI, doi="10.1/a}b"), 1)]), "bibtex").entries.values()
     assert "doi" not in odd.fields
+
+
+def test_only_papers_without_authors_are_said_to_need_them() -> None:
+    known = replace(MOSHI, authors=("Ada Fern",))
+    assert not to_bibtex([cited(known, 1)]).startswith("%")
+    said = to_bibtex([cited(known, 1), cited(DEBERTA, 2), cited(replace(UNDATED, authors=(" ",)), 3)])
+    assert said.startswith("% The sources name no authors of deberta2020, undated: add them before you cite.\n")

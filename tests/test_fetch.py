@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import ipaddress
 import socket
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from listing_helpers import FIRST
 from replay_server import FakeClock, ReplayServer, Reply, as_json, packed, redirect, replay
 
+from rag.cli_ingest import _fetched
 from rag.errors import (
     FetchBusyError,
     FetchError,
@@ -36,6 +38,7 @@ from rag.fetch.addresses import Gate, check, checked_url, is_public
 from rag.fetch.answers import Fetched, Validators
 from rag.fetch.client import Limits, PoliteClient, open_client
 from rag.fetch.download import fetch, is_url, name_of, read_url
+from rag.fetch.pacing import Pacing
 from rag.fetch.transport import CheckedTransport
 from rag.settings import load_settings
 
@@ -287,6 +290,21 @@ def test_an_unchanged_page_is_told_by_its_validators(connect: Connect, server: R
         connect().get(f"{server.url}/x")
 
 
+@pytest.mark.parametrize("said", [b'"\xe9t\xe9"', b'"a\x7fb"', b'"' + b"x" * 600 + b'"'])
+def test_a_validator_that_no_header_can_hold_is_not_said_back(
+    said: bytes, connect: Connect, server: ReplayServer
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\netag: " + said + b"\r\nlast-modified: yesterday\r\ncontent-length: 3\r\n\r\n"
+    server.routes["/x"] = [Reply(raw=head + b"old"), Reply(b"new")]
+    first = connect().get(f"{server.url}/x")
+    assert first is not None
+    again = connect().get(f"{server.url}/x", known=first.validators)
+    assert again is not None
+    assert again.data == b"new"
+    assert "if-none-match" not in server.requests[1].headers
+    assert server.requests[1].headers["if-modified-since"] == "yesterday"
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -473,7 +491,62 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         PoliteClient(_mock([]), tmp_path / "file").get("https://hub.example/x")
 
 
+def test_a_full_disk_is_told_and_leaves_no_host_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pacing = Pacing(tmp_path, FakeClock())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.utime", full)
+        with pytest.raises(FetchError, match="No space left"), pacing.turn("a.example", 1):
+            pass
+        with pytest.raises(FetchMissingError), pacing.turn("a.example", 1):  # what failed first is told
+            raise FetchMissingError("Nothing there.", "")
+    with pacing.turn("a.example", 0):
+        pass
+
+
 # Downloads
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://a.example/x.pdf?X-Amz-Date=1&X-Amz-Signature=abc", "https://a.example/x.pdf"),
+        ("https://a.example/x.pdf?v=2&token=abc#page=3", "https://a.example/x.pdf#page=3"),
+        ("https://a.example/x?sv=1&sig=abc", "https://a.example/x"),
+        ("https://a.example/x?api%5Fkey=abc", "https://a.example/x"),
+        ("https://a.example/x?a=1#access_token=abc", "https://a.example/x?a=1"),
+        ("https://a.example/x?a?password=1", "https://a.example/x"),
+        ("https://a.example/x?id=a1&author=Doe&keyword=token", "https://a.example/x?id=a1&author=Doe&keyword=token"),
+    ],
+)
+def test_an_address_is_kept_without_its_secrets(url: str, kept: str, tmp_path: Path, clock: FakeClock) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, stream=httpx.ByteStream(FIRST.encode()))
+
+    reading = read_url(url, PoliteClient(httpx.MockTransport(answer), tmp_path, clock=clock))
+    assert asked[0].startswith(url.partition("#")[0].partition("%")[0])  # asked with them
+    assert [reading.name, reading.entries[0].paper.url] == [kept, kept]
+
+
+def test_an_address_that_cannot_be_had_is_named_without_its_secrets(server: ReplayServer) -> None:
+    _, (failed,) = _fetched([f"{server.url}/x?token=abc"], load_settings())
+    assert (failed.source, failed.item) == (f"{server.url}/x", f"{server.url}/x")
+    assert "abc" not in failed.reason
+
+
+def test_an_address_gives_no_larger_file_than_the_settings_allow(
+    server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERCHAT_MAX_FILE_MB", "1")
+    server.routes["/x"] = Reply(b"x" * 1_000_001)
+    with open_client(load_settings(), trusted=(server.url,)) as client, pytest.raises(FetchError, match="1,000,000"):
+        fetch(f"{server.url}/x", client)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from rag.chunking import chunk
 from rag.ingest import IngestReport, ingest, ingest_readings, rebuild
 from rag.library.library import Library
 from rag.papers import Body, DateOf, Paper, Part, arxiv_id_in, doi_in, paper_id_for, with_body
-from rag.readers import Entry, SourceReading
+from rag.readers import Entry, Problem, Raw, SourceReading, read_raw
 
 FERNS = "We study how ferns grow on old walls. Ferns grow faster on walls that face north, by 12% a year."
 SHIPS = "Ships need less fuel with a new paint. The paint reduces drag by 40% in all our trials at sea."
@@ -159,7 +159,8 @@ def test_what_a_listing_learns_later_keeps_the_full_text_and_its_vectors(library
 
 def test_a_corrected_full_text_takes_the_place_of_the_old_one(library: Library) -> None:
     read(library, document(abstract=FERNS))
-    newer = body_of(("Walls are very old. ", "1 Introduction", 1), ("We counted 311 ferns.", "2 Methods", 2))
+    older = ("Walls are very old, and many ferns of all kinds like them. ", "1 Introduction", 1)
+    newer = body_of(older, ("We counted 311 ferns.", "2 Methods", 2))
     report = read(library, document(newer, FERNS), name="two.pdf")
     assert report.rows[0].reason == "changed: full text"
     (paper,) = library.find()
@@ -266,3 +267,102 @@ def test_a_file_over_the_limit_is_refused_unread(library: Library, tmp_path: Pat
     (row,) = ingest([tmp_path / "large.pdf"], library, EMBEDDER, most_bytes=1000).rows
     assert row.outcome == "failed"
     assert "PAPERCHAT_MAX_FILE_MB" in row.reason
+
+
+def test_a_title_that_comes_back_after_its_paper_was_renamed_is_a_paper_of_its_own(library: Library) -> None:
+    read(library, listing(title="Fern Growth", arxiv_id="2301.00001"))
+    read(library, listing(title="On the Growth of Ferns", arxiv_id="2301.00001"), name="two.txt")
+    (row,) = read(library, listing(SHIPS, "Fern Growth"), name="three.txt").rows
+    assert row.outcome == "added"
+    assert {(p.title, p.abstract, p.arxiv_id) for p in library.find()} == {
+        ("On the Growth of Ferns", FERNS, "2301.00001"),
+        ("Fern Growth", SHIPS, None),
+    }
+
+
+SUPPLEMENT = "Supplementary Material"
+ISSUE = "Introduction to the Special Issue"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (listing("", "Editorial", doi="10.1000/a", authors=("A. B",)), listing("", "Editorial", doi="10.1000/b")),
+        (listing("", "Preface", authors=("A. B",)), listing("", "Preface", authors=("C. D",))),
+        (listing("", ISSUE, doi="10.1000/a"), listing("", ISSUE, doi="10.1000/b")),
+        (listing("", TITLE, published=date(1999, 1, 1)), listing("", TITLE, published=date(2020, 1, 1))),
+        (listing("", TITLE, authors=("Ann Bee",)), listing("", TITLE, authors=("Cay Dee",))),
+        (document(abstract=FERNS, title=SUPPLEMENT), document(abstract=SHIPS, title=SUPPLEMENT)),
+        (document(abstract=FERNS, doi="10.5281/x"), document(abstract=SHIPS, title="Paint", doi="10.5281/x")),
+        (listing(doi="10.1000/a", arxiv_id="2301.00001"), listing(SHIPS, "B", doi="10.1000/a", arxiv_id="2301.00002")),
+        (listing("", "Обзор методов Large Language Models"), listing("", "Введение Large Language Models")),
+    ],
+)
+def test_what_only_looks_like_one_paper_stays_two(library: Library, one: Entry, other: Entry) -> None:
+    rows = [*read(library, one).rows, *read(library, other, name="two.txt").rows]
+    assert [row.outcome for row in rows] == ["added", "added"]
+    assert len(library.find()) == 2
+    assert {row.outcome for e in (one, other) for row in read(library, e, name=f"{id(e)}").rows} == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (listing("", "Editorial", authors=("A. B",), published=date(2020, 1, 1)),) * 2,
+        (listing(doi="10.48550/x"), listing(FERNS.replace("12%", "12 %"), doi="10.1000/journal")),
+        (document(abstract=SHIPS, authors=("Ada Fern",)), listing(authors=("A. Fern", "B. Wall"))),
+    ],
+)
+def test_what_is_one_paper_in_other_words_becomes_one(library: Library, one: Entry, other: Entry) -> None:
+    read(library, one)
+    read(library, other, name="two.txt")
+    assert len(library.find()) == 1
+
+
+def test_a_web_page_of_a_few_words_does_not_take_the_place_of_a_full_text(library: Library) -> None:
+    read(library, document(abstract=FERNS, doi="10.1000/ferns"), name="ferns.pdf")
+    landing = document(body_of(("Access through your institution.", None, None)), FERNS, doi="10.1000/ferns")
+    (row,) = read(library, landing, name="ferns.html").rows
+    assert row.outcome == "unchanged"
+    (paper,) = library.find()
+    assert library.body(paper.paper_id) == BODY
+
+
+def test_a_document_that_was_read_in_part_is_read_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.pdf"
+    path.write_bytes(b"%PDF-1.7 a stand-in")
+    cut = body_of(("Walls are old. ", "1 Introduction", 1))
+    sha256, unread = Raw("long.pdf", path.read_bytes()).sha256, Problem(1, "Incomplete: page 2 was not read.")
+    readings = [
+        SourceReading("long.pdf", sha256, (document(cut, FERNS),), (unread,)),
+        SourceReading("long.pdf", sha256, (document(abstract=FERNS),), ()),
+    ]
+    monkeypatch.setattr("rag.ingest.read_raw", lambda *_, **__: readings.pop(0))
+    assert [ingest([path], library, EMBEDDER).rows[0].outcome for _ in range(3)] == ["added", "updated", "unchanged"]
+    assert library.body(library.find()[0].paper_id) == BODY
+
+
+def test_what_was_read_before_an_interruption_is_stored(
+    library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("rag.ingest.GROUP_BYTES", 300)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        text = f"title,abstract\nPaper number {number} on ferns,{FERNS} {number}\n"
+        (folder / f"{number}.csv").write_text(text + " " * 200, "utf-8")
+    real, seen = read_raw, []
+
+    def stopping(raw: Raw, *, shown: str) -> SourceReading:
+        seen.append(raw.name)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+        return real(raw, shown=shown)
+
+    monkeypatch.setattr("rag.ingest.read_raw", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        ingest([folder], library, EMBEDDER)
+    assert len(library.find()) == 4
+    assert library.verify().ok

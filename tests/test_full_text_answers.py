@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,30 @@ def test_a_refusal_says_what_was_read(walls: Paperchat) -> None:
     found = walls.ask("What batch size was used for How Ferns Grow on Old Walls?", answerer="quotes")
     assert found.outcome in ("refused", "partial")
     assert "and the nearest passages of its full text do not give: batch size" in found.reason
+
+
+def test_authors_and_identifiers_are_told_where_a_source_gave_them(walls: Paperchat, tmp_path: Path) -> None:
+    engine = Paperchat(Settings(_env_file=None, home=tmp_path), embedder=walls.embedder)
+    library = Library.open(engine.settings.library_folder, library_fingerprint(engine.embedder))
+    known = listing(authors=("Ada Fern", "Bo Wall"), arxiv_id="2401.00001", published=date(2024, 1, 1), date_of="year")
+    entries = (known, listing(SHIPS, "Paint for Ships"))
+    ingest_readings([SourceReading("list.txt", "sha", entries, ())], library, engine.embedder)
+    asked = {
+        question: engine.ask(question, answerer="quotes")
+        for question in (
+            "Who wrote How Ferns Grow on Old Walls?",
+            "What is the arXiv id of How Ferns Grow on Old Walls?",
+            "Which papers are by Bo Wall?",
+            "Who wrote Paint for Ships?",
+            "When was How Ferns Grow on Old Walls published?",
+        )
+    }
+    library.close()
+    engine.close()
+    who, where, by, nobody, when = asked.values()
+    assert "was written by Ada Fern and Bo Wall [1]" in who.answer
+    assert "has the arXiv id 2401.00001" in where.answer
+    assert by.answer.startswith("The library holds 1 paper by Bo Wall (of 2 in all).")
+    assert nobody.refused
+    assert "give no author names" in nobody.reason
+    assert "was published in 2024" in when.answer

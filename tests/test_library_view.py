@@ -17,7 +17,7 @@ import gradio as gr
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from library_helpers import HashEmbedder, fill, many_papers, paper
+from library_helpers import HashEmbedder, fill, many_papers, paper, record
 from listing_helpers import FIRST, HEAD, SECOND
 from ui_helpers import Reading
 
@@ -25,12 +25,13 @@ import rag.atlas
 from rag.errors import LibraryError
 from rag.ingest import IngestReport, IngestRow, IngestWarning, library_fingerprint
 from rag.library.library import Library
-from rag.papers import Filters, Paper
+from rag.library.records import SourceEntry
+from rag.papers import Body, Filters, Paper, Part, with_body
 from rag.settings import Settings
 from rag.shelf import Page, Shelf
 from ui.browsing import PER_PAGE, Browsing
 from ui.librarian import UNEXPECTED, Librarian, Shown
-from ui.library_html import EMPTY, LOADING, Details, bar_html, controls_html, papers_html
+from ui.library_html import EMPTY, LOADING, SECTIONS, Details, bar_html, controls_html, papers_html
 from ui.library_view import library_view, wire_library
 from ui.session import Session
 from ui.uploads import NOT_UPLOADED, Progress, Upload
@@ -56,7 +57,7 @@ class Desk:
         self.ready = threading.Event()
         self.ready.set()
         warmup = SimpleNamespace(done=self.ready.is_set, problem="", again=lambda: None)
-        self.services: Any = SimpleNamespace(shelf=Shelf(engine), warmup=warmup)
+        self.services: Any = SimpleNamespace(shelf=Shelf(engine), warmup=warmup, engine=engine)
         self.sit_down()
 
     def sit_down(self) -> None:
@@ -74,10 +75,10 @@ class Desk:
         return self.librarian.acted(self.session, self.browsing, event)
 
     def open(self) -> list[Shown]:
-        return asyncio.run(collected(self.librarian.opened(self.browsing)))
+        return asyncio.run(collected(self.librarian.opened(self.session, self.browsing)))
 
     def give(self, *files: Path) -> list[Shown]:
-        return asyncio.run(collected(self.librarian.added([str(file) for file in files], self.browsing)))
+        return asyncio.run(collected(self.librarian.added([str(file) for file in files], self.session, self.browsing)))
 
     @property
     def ids(self) -> list[str]:
@@ -164,8 +165,8 @@ def harmless(html: str) -> Reading:
 def test_hostile_papers_show_as_they_are_and_run_nothing() -> None:
     hostile = Paper(HOSTILE, HOSTILE, HOSTILE, date(2024, 1, 2), organisation=HOSTILE)
     browsing = Browsing(page=Page((hostile,), 1), query=HOSTILE, opened={HOSTILE}, picked={HOSTILE: HOSTILE})
-    rows = harmless(papers_html(browsing, {HOSTILE: Details([HOSTILE], [hostile])}))
-    assert rows.text.count(HOSTILE) == 6  # title, organisation, abstract, source, and those of the other version
+    rows = harmless(papers_html(browsing, {HOSTILE: Details([HOSTILE], [hostile], [(HOSTILE, 3)])}))
+    assert rows.text.count(HOSTILE) == 7  # title, organisation, abstract, source, section, and the other version's
     assert dict(rows.tags[2][1])["data-id"] == HOSTILE, "the id comes back as it was"
     controls = harmless(controls_html(browsing, [(HOSTILE, 1)], [(HOSTILE, 1)], [(2024, 1)]))
     assert controls.text.count("<img src=x") == 2
@@ -173,6 +174,7 @@ def test_hostile_papers_show_as_they_are_and_run_nothing() -> None:
     rows_of = (IngestRow(HOSTILE, HOSTILE, "failed", HOSTILE), IngestRow(HOSTILE, HOSTILE, "added"))
     report = harmless(report_html(IngestReport(rows_of, (IngestWarning(HOSTILE, 3, HOSTILE),))))
     assert report.text.count(HOSTILE) == 5
+    assert "note" in report.texts("span", "pc-meta")
 
 
 def test_an_opened_paper_shows_its_whole_abstract_and_the_files_that_list_it(desk: Desk) -> None:
@@ -181,6 +183,42 @@ def test_an_opened_paper_shows_its_whole_abstract_and_the_files_that_list_it(des
     assert first.abstract in shown.text
     assert next(attributes["aria-expanded"] for _, attributes in shown.tags if "aria-expanded" in attributes) == "true"
     assert first.abstract not in Reading(desk.press("open", id=first.paper_id).papers).text
+
+
+def test_a_document_is_shown_with_where_it_is_from_and_the_sections_of_its_full_text(own: Callable[..., Desk]) -> None:
+    desk, parts = own(), (Part(0, None, 1), Part(9, "1 Intro", 1), Part(20, "1 Intro", 2), Part(30, "2 Methods", 3))
+    body = Body("Beginning. Ferns grow old. Walls do not. Nor do we.", parts)
+    one = with_body(paper("Ferns on walls", "They grow."), body)
+    listed = [SourceEntry("ferns.pdf", "aa" * 32, 1, "x"), SourceEntry("list.bib", "bb" * 32, 1, "x")]
+    with desk.library.write() as writer:
+        writer.upsert([replace(record(one, desk.services.engine.embedder, listed), body=body)])
+    desk.open()
+    shown = Reading(desk.press("open", id=one.paper_id).papers)
+    assert {"From ferns.pdf", "Listed in list.bib"} <= set(shown.texts("p", "pc-note"))
+    assert shown.texts("ul", "pc-lib-sections") == ["1 Intro · page 12 Methods · page 3"]
+    read = papers_html(desk.browsing, {one.paper_id: Details(["notes.txt"])})
+    assert "Listed in notes.txt" in read
+    desk.browsing.page = Page((replace(one, from_document=True),), 1)
+    assert "From notes.txt" in papers_html(desk.browsing, {one.paper_id: Details(["notes.txt"])})
+
+
+def test_a_book_of_sections_is_cut() -> None:
+    one = paper("Long", "It is long.")
+    many = Details(sections=[(f"{i} Part", None) for i in range(SECTIONS + 3)])
+    items = Reading(papers_html(Browsing(page=Page((one,), 1), opened={one.paper_id}), {one.paper_id: many})).texts(
+        "li"
+    )
+    assert items[-2:] == [f"{SECTIONS - 1} Part", "and 3 more"]
+
+
+def test_the_count_beside_the_list_follows_what_is_added_and_removed(
+    own: Callable[..., Desk], uploaded: Callable[[str, str], Path]
+) -> None:
+    desk = own(paper("One", "It is the first."))
+    assert "1 papers" in desk.open()[-1].status
+    assert "3 papers" in desk.give(uploaded("page.txt", HEAD + FIRST + SECOND))[-1].status
+    assert "2 papers" in desk.press("remove", id=desk.ids[0]).status
+    assert "3 papers" in desk.press("undo").status
 
 
 def test_formulas_of_an_abstract_are_drawn() -> None:
@@ -470,7 +508,7 @@ def test_only_what_was_uploaded_is_read_or_moved(
     (good.parent / "link.txt").symlink_to(tmp_path / "mine.txt")
     before = sorted(tmp_path.rglob("*.txt"))
     bad = path.format(tmp=tmp_path, hash=good.parent)
-    (shown,) = asyncio.run(collected(desk.librarian.added([str(good), bad], desk.browsing)))
+    (shown,) = asyncio.run(collected(desk.librarian.added([str(good), bad], desk.session, desk.browsing)))
     assert Reading(shown.note).texts("p", "pc-problem") == [NOT_UPLOADED]
     assert desk.library.count() == 0
     assert sorted(tmp_path.rglob("*.txt")) == before
@@ -488,7 +526,7 @@ def test_equal_files_of_two_people_are_both_told_of(
 
 @pytest.mark.parametrize("files", [None, []])
 def test_no_files_leave_the_view_as_it_is(files: list[str] | None, desk: Desk) -> None:
-    (shown,) = asyncio.run(collected(desk.librarian.added(files, desk.browsing)))
+    (shown,) = asyncio.run(collected(desk.librarian.added(files, desk.session, desk.browsing)))
     assert "pc-problem" not in shown.note
     assert shown.papers == gr.skip()
 
@@ -507,7 +545,7 @@ def test_an_upload_goes_on_when_nobody_watches_any_more(
     desk, file = own(), uploaded("page.txt", listing(40))
 
     async def leave() -> None:
-        steps: Any = desk.librarian.added([str(file)], desk.browsing)
+        steps: Any = desk.librarian.added([str(file)], desk.session, desk.browsing)
         await anext(steps)
         await anext(steps)
         await steps.aclose()
@@ -586,12 +624,12 @@ def test_failures_stand_before_what_is_cut() -> None:
 
 def test_every_event_is_private_and_redraws_what_the_handlers_return(shared: Desk) -> None:
     with gr.Blocks(analytics_enabled=False) as page:
-        session, scope, opened = gr.State(Session()), gr.HTML(), gr.Button("Library")
+        session, scope, status, opened = gr.State(Session()), gr.HTML(), gr.HTML(), gr.Button("Library")
         view = library_view(shared.services)
-        wire_library(view, session, scope, opened)
+        wire_library(view, session, scope, status, opened)
     events = list(page.fns.values())
     assert len(events) == 8
     for event in events:
         assert event.api_visibility == "private"
         assert len(event.outputs) == len(Shown._fields)
-        assert event.outputs[-1] is scope
+        assert event.outputs[-2:] == [scope, status]

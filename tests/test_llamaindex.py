@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from rag.errors import EndpointBusyError, FingerprintError, QuestionError, Setti
 from rag.ingest import ingest, library_fingerprint
 from rag.library.library import Library
 from rag.llamaindex import LlamaIndexEmbedder, PaperEmbedding, PaperReranker, PaperRetriever
+from rag.llamaindex.retriever import as_node
 from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder, Message
 from rag.models.llm import as_generator
@@ -130,7 +132,7 @@ def test_nodes_are_the_retrieved_passages_with_their_scores(small: Paperchat) ->
 def test_a_date_is_iso_and_absent_where_unknown(small: Paperchat) -> None:
     nodes = PaperRetriever(small, k=4).retrieve("speech, robots, proteins and passages")
     dates = {n.node.metadata["title"]: n.node.metadata.get("published") for n in nodes}
-    assert dates == {p.title: p.published.isoformat() if p.published else None for p in PAPERS}
+    assert dates == {p.title: p.dated or None for p in PAPERS}
     assert all("published" in n.node.metadata or n.node.metadata["title"] == PAPERS[2].title for n in nodes)
 
 
@@ -393,3 +395,9 @@ def test_importing_paperchat_s_commands_does_not_import_llama_index() -> None:
     code = "import sys, rag.cli, rag.answer.pipeline; sys.exit('llama_index' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **child_environment()}, check=False)
     assert done.returncode == 0
+
+
+def test_a_node_has_no_more_of_a_date_than_is_known(small: Paperchat) -> None:
+    ranked = small.retrieve(QUESTION, k=1).papers[0]
+    dated = replace(ranked, paper=replace(ranked.paper, published=date(2021, 8, 1), date_of="month"))
+    assert as_node(dated).node.metadata["published"] == "2021-08"

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,19 @@ def test_everything_of_an_answer_arrives() -> None:
     record = call(engine, "get_paper", paper_id="fast-x").structured_content
     assert record
     assert record["abstract"] == PAPER.abstract
+    assert (record["authors"], record["arxiv_id"], record["doi"], record["url"]) == ([], None, None, None)
+
+
+def test_a_paper_comes_with_its_authors_identifiers_and_date_as_far_as_they_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: dict[str, Any] = {"arxiv_id": "2108.00001", "doi": "10.1/x", "url": "https://example.org"}
+    paper = replace(PAPER, authors=("Ada Fern",), date_of="month", body_hash="ab", **known)
+    engine = ScriptedEngine(lambda _: iter(()))
+    monkeypatch.setattr(engine, "papers", lambda _: {"fast-x": paper})
+    record = call(engine, "get_paper", paper_id="fast-x").structured_content
+    assert record
+    assert record | known | {"authors": ["Ada Fern"], "has_full_text": True, "published": "2021-08"} == record
 
 
 def test_the_dates_of_a_search_reach_the_engine() -> None:

@@ -9,6 +9,7 @@ import zipfile
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from document_helpers import (
@@ -32,7 +33,7 @@ from hypothesis import strategies as st
 
 from rag.errors import SourceError
 from rag.papers import Body
-from rag.readers import docx, html, markdown, pdf_process, plain
+from rag.readers import docx, hf_html, html, html_size, markdown, pdf_process, plain
 from rag.readers import pdf as pdf_reader
 from rag.readers.blocks import clean, heading_block, text_block
 from rag.readers.document import Document, entry
@@ -136,6 +137,30 @@ class TestPdf:
         page += lines(["See also https://doi.org/10.1000/other."], y=715)
         assert read(pdf_reader, pdf([page]), "d.pdf")[0].paper.doi is None
 
+    @pytest.mark.parametrize(
+        ("text", "y", "doi"),
+        [
+            ("doi: 10.1000/ABC.7", 40, "10.1000/abc.7"),
+            ("Digital Object Identifier 10.1109/ACCESS.2020.1", 40, "10.1109/access.2020.1"),
+            ("Scientific Data | https://doi.org/10.1000/abc.7", 40, "10.1000/abc.7"),
+            ("10.1000/abc.7", 700, None),  # not marked
+            ("We measured https://doi.org/10.1000/abc.7 twice.", 300, None),  # within the text
+            ("Data and code are at https://doi.org/10.1000/abc.7.", 700, None),
+            ("Our programs: https://doi.org/10.5281/zenodo.1234567", 700, None),
+            ("https://doi.org/10.6084/m9.figshare.77", 40, None),
+            ("doi:10.1002/(SICI)1097-4571(199806)49:8<693::AID-ASI4>3.0.CO;2-O", 700, None),  # of which one half is cut
+        ],
+    )
+    def test_a_doi_of_the_first_page_is_the_papers_own_only_where_it_is_marked_so(
+        self, text: str, y: float, doi: str | None
+    ) -> None:
+        page = [*front(), *lines([text], y=y, size=9)]
+        assert read(pdf_reader, pdf([page]), "d.pdf")[0].paper.doi == doi
+
+    def test_a_deposit_does_not_hide_the_papers_own_doi(self) -> None:
+        page = [*front(), *lines(["https://doi.org/10.5281/zenodo.7", "https://doi.org/10.1000/abc.7"], y=700)]
+        assert read(pdf_reader, pdf([page]), "d.pdf")[0].paper.doi == "10.1000/abc.7"
+
     def test_properties_are_believed_only_where_they_are_sane(self) -> None:
         page = [*front(), *lines(["Text that follows the abstract of it."], y=300)]
         known = "Small Models Answer Questions about Research Papers"
@@ -167,7 +192,7 @@ class TestPdf:
     def test_when_time_is_up_the_pages_read_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pdf_process, "MAX_SECONDS", -1.0)
         found, problems = read(pdf_reader, long_paper(3), "slow.pdf")
-        assert "stopped after page 1 of 3" in problems
+        assert problems.startswith("Incomplete: 1 of 3 pages")
         assert {page for _, page, _ in sections(found.body)} == {1}
 
     def test_one_endless_word_takes_no_endless_time(self) -> None:
@@ -250,6 +275,28 @@ class TestDocx:
             read(docx, out.getvalue(), "bomb.docx")
         assert time.monotonic() - began < 2
 
+    @pytest.mark.parametrize("where", ["word/document.xml", "docProps/core.xml"])
+    def test_a_small_file_of_countless_elements_is_refused_before_they_are_parsed(self, where: str) -> None:
+        source, out = BytesIO(word_document(self.PARTS)), BytesIO()
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                start, end, rest = old.read(name).rpartition(b"</")
+                new.writestr(name, start + b"<w:p/>" * (3_000_000 * (name == where)) + end + rest)
+        began = time.process_time()
+        with pytest.raises(SourceError, match="XML tags"):
+            read(docx, out.getvalue(), "many.docx")
+        assert time.process_time() - began < 2
+
+    def test_empty_paragraphs_cost_next_to_nothing(self) -> None:
+        source, out = BytesIO(word_document(self.PARTS)), BytesIO()
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                data = old.read(name)
+                new.writestr(name, data.replace(b"<w:sectPr", b"<w:p/>" * 300_000 + b"<w:sectPr", 1))
+        began = time.process_time()
+        assert read(docx, out.getvalue(), "empty.docx")[0].paper.title == "Rivers of the North"
+        assert time.process_time() - began < 1.5
+
     def test_no_file_of_the_machine_comes_in_by_an_entity(self, tmp_path: Path) -> None:
         secret = tmp_path / "secret"
         secret.write_text("TOPSECRET")
@@ -314,6 +361,34 @@ class TestHtml:
         head = '<meta charset="iso-8859-2"><title>Žluťoučký kůň</title>'
         page = f"<html><head>{head}</head><body><p>{PROSE}</p></body></html>"
         assert read(html, page.encode("iso-8859-2"), "k.html")[0].paper.title == "Žluťoučký kůň"
+
+    def test_a_doi_of_the_head_is_taken_whole_or_not_at_all(self) -> None:
+        old = "10.1002/(SICI)1097-4571(199806)49:8&lt;693::AID-ASI4&gt;3.0.CO;2-O"
+        for written, doi in (
+            (old, "10.1002/(sici)1097-4571(199806)49:8<693::aid-asi4>3.0.co;2-o"),
+            ("doi:10.1000/X", "10.1000/x"),
+            ("10.1000/x and 10.1000/y", None),
+        ):
+            page = self.ARXIV.replace("</head>", f'<meta name="citation_doi" content="{written}"></head>')
+            assert read(html, page, "x.html")[0].paper.doi == doi
+
+    @pytest.mark.parametrize("reader", [html, hf_html])
+    @pytest.mark.parametrize("filling", ["<p>a" * 1_100_000, "a" * html_size.MAX_BYTES], ids=["tags", "bytes"])
+    def test_a_page_far_too_large_is_refused_before_a_tree_is_built(self, reader: ModuleType, filling: str) -> None:
+        page = Raw("x.html", f'<!doctype html><html><body><div data-target="DailyPapers">{filling}'.encode())
+        began = time.process_time()
+        with pytest.raises(SourceError, match=r"of a page at most .* are read"):
+            reader.read(page, today=TODAY)
+        assert time.process_time() - began < 0.5
+
+    @pytest.mark.parametrize("reader", [html, hf_html])
+    def test_an_element_of_countless_attributes_is_refused_before_a_tree_is_built(self, reader: ModuleType) -> None:
+        attributes = " ".join(f"a{n}=1" for n in range(40_000))
+        page = Raw("x.html", f'<!doctype html><body><div data-target="DailyPapers"></div><p {attributes}>x'.encode())
+        began = time.process_time()
+        with pytest.raises(SourceError, match="attributes"):
+            reader.read(page, today=TODAY)
+        assert time.process_time() - began < 0.5
 
     def test_dates_to_come_are_not_believed(self) -> None:
         page = self.ARXIV.replace("2023/09/21", "2093/09/21")

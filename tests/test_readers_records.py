@@ -21,6 +21,7 @@ from rag.papers import Paper, paper_id_for
 from rag.readers import (
     Entry,
     Problem,
+    arxiv_atom,
     bibtex,
     csl,
     hf_api,
@@ -550,10 +551,41 @@ def test_ids_and_addresses_are_found_however_they_are_written() -> None:
         assert doi_of(text) == "10.1000/abc"
     old = "10.1002/(SICI)1097-0258(19980815)17:15<1661::AID-SIM968>3.0.CO;2-2"
     assert doi_of(old) == old.lower()
+    assert doi_of("10.1000/abc, 10.1000/def") is None  # neither of two, and no part of one
     assert url_of("javascript:alert(1)") is None
     assert url_of("https://example.org/a b") is None
     assert url_of(" https://example.org/a ") == "https://example.org/a"
     assert [count_of(value) for value in (3, "4", True, -1, 2.5, 10**12, "9" * 5000, None)] == [3, 4, *[None] * 6]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.1093/bioinformatics/1234567",
+        "https://doi.org/10.1093/math/0701001",
+        "doi:10.1000/2309.12345",
+        "10.1000%2F2309.12345",
+        "bioinformatics/1234567",
+        "not-math/0701001",
+        "https://example.org/arxiv/0701001",
+    ],
+)
+def test_what_only_looks_like_an_arxiv_id_is_none(text: str) -> None:
+    assert arxiv_of(text) is None
+    assert row(title="A title", doi=text).arxiv_id is None
+
+
+def test_an_arxiv_id_is_found_in_arxivs_own_doi_and_beside_another() -> None:
+    assert arxiv_of("https://doi.org/10.48550%2FarXiv.hep-th/9901001") == "hep-th/9901001"
+    assert arxiv_of("doi:10.1000/2309.12345, arXiv:2309.54321v2") == "2309.54321"
+
+
+def test_a_feed_gives_a_doi_whole() -> None:
+    old = "10.1002/(SICI)1097-4571(199806)49:8&lt;693::AID-ASI4&gt;3.0.CO;2-O"
+    feed = f"""<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>http://arxiv.org/abs/2309.12345v1</id>
+        <title>A title</title><doi xmlns="http://arxiv.org/schemas/atom">{old}</doi></entry></feed>"""
+    (entry,), _ = read(arxiv_atom, feed)
+    assert entry.paper.doi == "10.1002/(sici)1097-4571(199806)49:8<693::aid-asi4>3.0.co;2-o"
 
 
 def test_markup_goes_and_mathematics_stays() -> None:

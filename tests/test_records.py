@@ -175,7 +175,7 @@ class TestOnePaper:
         answer = engine.ask("Which papers are by OpenAI?")
         check_answer(answer)
         assert answer.reason == (
-            "No paper is listed under “OpenAI”. Listings give no author names, and only these organisations: "
+            "No paper is listed under “OpenAI”. Few listings give author names, and here only these organisations: "
             "KaLM-Embedding, Kyutai, OpenBMB, Pathway, Reactive AI, SindBERT."
         )
 

@@ -373,6 +373,13 @@ def test_wrong_options_are_refused_before_anything_is_asked(
     assert command(*arguments)[0] == 2
 
 
+def test_a_period_before_the_first_daily_papers_is_told_as_such(command: Callable[..., tuple[int, str, str]]) -> None:
+    status, _, err = command("sync", "--since", "2021-01-01", "--until", "2023-05-03")
+    assert status == 2
+    assert "no Daily Papers before" in " ".join(err.split())
+    assert str(FIRST_DAY) in err
+
+
 def test_the_arxiv_command_adds_papers(command: Callable[..., tuple[int, str, str]], server: ReplayServer) -> None:
     server.routes["/api/query"] = feed([entry(1), entry(2)])
     status, out, _ = command("arxiv", "--category", "cs.CL", "--max", "2", "--base-url", server.url)

@@ -19,13 +19,15 @@ from library_helpers import HashEmbedder, fill, many_papers, open_library, paper
 from test_upkeep import BODY, ODD, found, record_with_body, run, stocked
 
 from rag.errors import LibraryError
-from rag.ingest import library_fingerprint, rebuild
+from rag.ingest import ingest, library_fingerprint, rebuild, records
+from rag.library.catalog import Catalog
 from rag.library.importing import Imported, import_into
 from rag.library.library import Library
 from rag.library.portable import item_of, record_line
 from rag.library.records import Record, SourceEntry
 from rag.library.salvage import salvage_if_damaged
 from rag.library.transfer import export
+from rag.library.writer import Writer
 from rag.papers import Body, Paper, Part, with_body
 
 PAGE = 4096
@@ -100,9 +102,10 @@ def test_what_the_library_knows_better_stays_and_what_the_file_knows_better_repl
     having = record(with_body(old[1], BODY), embedder)
     with new.write() as writer:
         writer.upsert([record(old[0], embedder), replace(having, body=BODY), record(renamed, embedder)])
-    done = import_into(new, tmp_path / "all.jsonl", never)
-    assert done.counts == {"updated": 1, "kept": 2, "added": 1}
+    done = import_into(new, tmp_path / "all.jsonl", reembedded)
+    assert done.counts == {"updated": 2, "kept": 1, "added": 1}
     assert new.papers([old[0].paper_id])[old[0].paper_id].upvotes == 7
+    assert new.papers([old[1].paper_id])[old[1].paper_id].organisation == "Kyutai"
     assert new.body(old[1].paper_id) == BODY  # never lost to a file without it
     assert new.sources_of(renamed.paper_id) == ["list.txt", "odd.pdf"]
     assert new.stats().papers == 4
@@ -139,6 +142,72 @@ def test_a_line_that_cannot_be_read_is_named_and_the_others_are_taken_in(tmp_pat
     assert all(failure.reason for failure in done.failures)
     assert done.counts == {"added": 2, "failed": 4}
     assert new.verify().ok
+
+
+def reembedded(papers: Sequence[Paper], bodies: Mapping[str, Body]) -> list[Record]:
+    """Cut and embedded as an ingestion does it."""
+    return records(papers, HashEmbedder("hash-1"), bodies, None)
+
+
+def test_an_older_export_wipes_nothing_that_is_known_since(tmp_path: Path) -> None:
+    old = paper("A long and telling title of a paper", "We shwo that cats sleep. They do.")
+    fill(source := open_library(tmp_path / "lib"), [replace(old, upvotes=7)])
+    export(source, tmp_path / "all.jsonl")
+    better = replace(old, abstract="We show that cats sleep. They do.", arxiv_id="2301.00001", doi="10.1000/cats")
+    better = replace(better, authors=("Ann Odd",), organisation="Kyutai")
+    fill(new := open_library(tmp_path / "new"), [better])
+    done = import_into(new, tmp_path / "all.jsonl", reembedded)
+    assert done.counts == {"updated": 1}
+    assert new.papers([old.paper_id]) == {old.paper_id: replace(better, upvotes=7)}
+    assert found(new, "show cats")[0] == {old.paper_id}
+    assert new.verify().ok
+    assert import_into(new, tmp_path / "all.jsonl", never).counts == {"kept": 1}
+
+
+def test_a_full_text_of_the_file_comes_to_a_paper_that_is_known_better(tmp_path: Path) -> None:
+    export(stocked(tmp_path / "lib", 0), tmp_path / "all.jsonl")
+    better = replace(ODD, abstract="Quixotabstract electrodes last very long. And cheaply.", organisation="Kyutai")
+    fill(new := open_library(tmp_path / "new"), [better])
+    assert import_into(new, tmp_path / "all.jsonl", reembedded).counts == {"updated": 1}
+    assert new.papers([ODD.paper_id]) == {ODD.paper_id: with_body(better, BODY)}
+    assert new.body(ODD.paper_id) == BODY
+    assert ODD.paper_id in found(new, "quixobody")[0]
+    assert new.verify().ok
+
+
+def test_a_repeated_line_is_named_and_the_others_are_taken_in(tmp_path: Path) -> None:
+    export(stocked(tmp_path / "lib", 40), tmp_path / "all.jsonl")
+    lines = lines_of(tmp_path / "all.jsonl")
+    renamed = json.loads(lines[2])
+    renamed["passages"][0]["passage_id"] = renamed["passages"][1]["passage_id"]  # nobody needs the file's
+    lines = [*lines[:2], lines[1], json.dumps(renamed), *lines[3:-1], lines[1], lines[-1]]
+    new = open_library(tmp_path / "new")
+    done = import_into(new, with_lines(tmp_path / "twice.jsonl", lines), never)
+    assert [failure.line for failure in done.failures if "line 2 lists this paper" in failure.reason] == [3, 44]
+    assert done.counts["added"] == 41
+    assert new.verify().ok
+
+
+def test_a_batch_that_cannot_be_stored_is_not_tried_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export(stocked(tmp_path / "lib", 40), tmp_path / "all.jsonl")
+    tried = []
+
+    def full(_: Writer, made: Sequence[Record]) -> None:
+        tried.append(len(made))
+        raise LibraryError("the disk is full")
+
+    monkeypatch.setattr(Writer, "upsert", full)
+    with pytest.raises(LibraryError, match="full"):
+        import_into(open_library(tmp_path / "new"), tmp_path / "all.jsonl", never)
+    assert tried == [32]
+
+
+def test_what_the_catalog_refuses_is_no_damage(tmp_path: Path) -> None:
+    with closing(stocked(tmp_path, 1)), closing(Catalog(tmp_path)) as catalog:
+        ((row,),) = [catalog.rows("SELECT paper_id FROM bodies")]
+        with pytest.raises(LibraryError, match=r"refuses what was to be written: UNIQUE") as caught:
+            catalog.write("INSERT INTO bodies VALUES (?, '', '[]')", [row])
+    assert "damaged" not in str(caught.value)
 
 
 @pytest.mark.parametrize("cut", [0.4, 0.97])
@@ -266,6 +335,32 @@ def test_lost_papers_are_named_by_their_titles_and_can_be_added_again(tmp_path: 
         titles = {one.title.lower() for one in library.find()}
         assert not titles & set(saved.titles)
         fill(library, many_papers(119))
+        assert library.verify().ok
+
+
+def test_a_lost_full_text_is_named_and_comes_back_with_its_document(tmp_path: Path) -> None:
+    text = " ".join(f"Sentence number {n} says little of much." for n in range(600))
+    document, embedder = tmp_path / "long.md", HashEmbedder()
+    document.write_text(
+        f"# A long paper on little of much\n\n## Abstract\n\nIt is long.\n\n## 1 Introduction\n\n{text}\n"
+    )
+    folder = tmp_path / "library"
+    with closing(Library.open(folder, library_fingerprint(embedder))) as library:
+        fill(library, many_papers(3))
+        assert [row.outcome for row in ingest([document], library, embedder).rows] == ["added"]
+        ((paper_id, body),) = [(one.paper_id, library.body(one.paper_id)) for one in library.find() if one.body_hash]
+        assert body
+    data = (folder / "catalog.sqlite3").read_bytes()
+    pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+    broken = next(n for n, page in enumerate(pages) if page[4:] in body.text.encode())
+    (folder / "catalog.sqlite3").write_bytes(b"".join([*pages[:broken], bytes(PAGE), *pages[broken + 1 :]]))
+    saved = salvage_if_damaged(folder)
+    assert saved
+    assert saved.without_text == ["A long paper on little of much"]
+    with closing(Library.open(folder, library_fingerprint(embedder))) as library:
+        assert library.body(paper_id) is None
+        assert [row.outcome for row in ingest([document], library, embedder).rows] == ["updated"]
+        assert library.body(paper_id) == body
         assert library.verify().ok
 
 

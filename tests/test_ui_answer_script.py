@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ui_helpers import PAPER, answered, citation, finished, found
 
-from rag.answer.answer import Sentence
+from rag.answer.answer import Citation, Sentence
+from rag.papers import Passage
 from ui.conversation import ChatTurn
 from ui.evidence_html import evidence_html
 from ui.turns_html import conversation_html
@@ -54,13 +55,13 @@ def browser(chromium: str) -> Iterator[Browser]:
 def opened(browser: Browser) -> Iterator[Opened]:
     contexts, complaints = [], []
 
-    def open_page(*, turns: int = 1, phone: bool = False, dark: bool = False) -> Page:
+    def open_page(*, turns: int = 1, phone: bool = False, dark: bool = False, of: Sequence[ChatTurn] = ()) -> Page:
         size = {"width": 390, "height": 700} if phone else {"width": 1200, "height": 700}
         context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone, reduced_motion="reduce")  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        asked = [_turn(number) for number in range(1, turns + 1)]
+        asked = list(of) or [_turn(number) for number in range(1, turns + 1)]
         styles = "".join((STATIC / name).read_text("utf-8") for name in ("chat.css", "answer.css"))
         layout = DRAWER if phone else COLUMNS
         page.set_content(
@@ -92,6 +93,17 @@ def test_a_glance_at_a_chip_shows_title_date_and_quote_and_runs_nothing(opened: 
     assert page.evaluate("window.hit") is None
     page.mouse.move(5, 690)
     expect(glance).to_be_hidden()
+
+
+def test_a_glance_says_on_which_page_and_in_which_section_a_quote_stands(opened: Opened) -> None:
+    text = "The cost is halved. It stays so."
+    passage = Passage("slow-y:9", "slow-y", 9, text, 100, 132, in_body=True, section="3 Results", page=4)
+    deep = [Citation(1, Y, text[a:b], 100 + a, 100 + b, 1.0, passage) for a, b in ((0, 19), (20, 32))]
+    turn = finished(answered("The cost is halved [1].", (citation(1, Y, "Y is slow."), *deep)))
+    page = opened(of=[turn])
+    page.locator("a.pc-chip").first.hover()
+    quotes = page.get_by_role("tooltip").locator(".pc-quotes")
+    expect(quotes).to_have_text("Y is slow.Page 4, section “3 Results”The cost is halved.It stays so.")
 
 
 def test_a_glance_by_keyboard_ends_with_escape_which_then_stops_nothing_else(opened: Opened) -> None:

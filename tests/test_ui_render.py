@@ -22,15 +22,15 @@ from ui_helpers import (
     found,
 )
 
-from rag.answer.answer import Confidence, RetrievedPassage, Searched, Sentence
+from rag.answer.answer import Citation, Confidence, RetrievedPassage, Searched, Sentence
 from rag.answer.draft import refusal
 from rag.answer.explained import LEVELS, REFUSALS
 from rag.feedback import judged
-from rag.papers import Filters
+from rag.papers import Filters, Passage
 from ui.answer_html import answer_html, confidence_html
 from ui.conversation import ChatTurn
 from ui.escape import escaped, paper_line, paper_links, title_html
-from ui.evidence_html import abstract_html, evidence_html
+from ui.evidence_html import abstract_html, evidence_html, full_text_html
 from ui.turns_html import conversation_html
 from ui.why_html import why_html
 
@@ -100,6 +100,40 @@ def test_the_abstract_is_shown_to_the_character_with_its_quotes_marked() -> None
     reading = Reading(abstract_html(PAPER, [citation(1, PAPER, quote) for quote in reversed(quotes)]))
     assert reading.text == ABSTRACT
     assert reading.texts("mark") == quotes
+
+
+def _deep(text: str) -> Citation:
+    """A citation of the first sentence of a passage of the full text."""
+    end = text.index(".") + 1
+    passage = Passage(
+        "fast-x:9", PAPER.paper_id, 9, text, 100, 100 + len(text), in_body=True, section="3 Results", page=4
+    )
+    return Citation(1, PAPER, text[:end], 100, 100 + end, 1.0, passage)
+
+
+def test_where_only_the_full_text_is_cited_the_passage_leads_and_the_abstract_is_folded() -> None:
+    deep = _deep("It halves the cost. No more is known.")
+    shown = evidence_html([finished(answered("It halves the cost [1].", (deep,)))])
+    reading = assert_harmless(shown)
+    assert shown.index("<mark>It halves") < shown.index('<details class="pc-folded"><summary>Abstract</summary>')
+    assert reading.texts("details", "pc-folded") == [f"Abstract{ABSTRACT}"]
+    both = evidence_html([finished(answered("X [1].", (citation(1, PAPER, "We study X."), deep)))])
+    assert both.index("<mark>We study X.") < both.index("<mark>It halves")
+    assert "pc-folded" not in both
+
+
+@pytest.mark.parametrize(
+    ("text", "begins_within"),
+    [
+        ("and halves the cost. More.", True),
+        (", too. X.", True),
+        ("Costs fall. X.", False),
+        ("mRNA is short. X.", False),
+    ],
+)
+def test_a_passage_that_begins_within_a_sentence_says_so(text: str, begins_within: bool) -> None:
+    (shown,) = Reading(full_text_html([_deep(text)])).texts("p", "pc-abstract")
+    assert shown == ("… " if begins_within else "") + text
 
 
 def test_overlapping_quotes_become_one_mark() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import shutil
@@ -18,7 +19,7 @@ from library_helpers import HashEmbedder, fill, many_papers, open_library, paper
 from typer.testing import CliRunner, Result
 
 from rag.errors import LibraryError, LibraryLockedError
-from rag.library import builds, removal, restore
+from rag.library import builds, removal, restore, salvage
 from rag.library.backup import backup
 from rag.library.catalog import Catalog
 from rag.library.collecting import collect
@@ -79,6 +80,20 @@ def files_with(folder: Path, *words: str) -> list[str]:
     keys = [word.lower().encode() for word in words]
     files = (file for file in folder.rglob("*") if file.is_file())
     return [file.name for file in files if any(key in file.read_bytes().lower() for key in keys)]
+
+
+def with_a_broken_page(folder: Path, copy: Path, block: str = "") -> bytes:
+    """Make a library and a backup of it, then break a page of its papers; the broken file."""
+    with closing(stocked(folder)) as library:
+        backup(library, copy)
+        if block:
+            library.delete([ODD.paper_id], block=True, reason=block)
+    file = folder / "catalog.sqlite3"
+    pages = [file.read_bytes()[at : at + 4096] for at in range(0, file.stat().st_size, 4096)]
+    broken = next(n for n, page in enumerate(pages) if page[0] == 13 and many_papers(30)[9].abstract.encode() in page)
+    pages[broken] = bytes(4096)
+    file.write_bytes(b"".join(pages))
+    return file.read_bytes()
 
 
 # Backup and restore
@@ -226,18 +241,94 @@ def test_a_damaged_library_is_kept_aside_when_a_backup_takes_its_place(tmp_path:
 
 
 def test_a_catalog_that_another_process_has_open_is_not_moved(tmp_path: Path) -> None:
-    stocked(tmp_path / "lib").close()
-    file = tmp_path / "lib" / "catalog.sqlite3"
+    broken, file = with_a_broken_page(tmp_path / "lib", tmp_path / "a.backup"), tmp_path / "lib" / "catalog.sqlite3"
     command = [sys.executable, "-c", HOLD_OPEN, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "open\n"
         with pytest.raises(LibraryLockedError, match="open in another process"):
-            restore.put_aside(tmp_path / "lib")
-        assert file.exists()
+            restore.restore(tmp_path / "lib", tmp_path / "a.backup")
+        assert file.read_bytes() == broken
         process.communicate("")
-    restore.put_aside(tmp_path / "lib")
-    assert not file.exists()
+    restore.restore(tmp_path / "lib", tmp_path / "a.backup")
+    assert open_library(tmp_path / "lib").verify().ok
+
+
+def test_a_library_with_one_broken_page_is_kept_aside_too(tmp_path: Path) -> None:
+    broken = with_a_broken_page(tmp_path / "lib", tmp_path / "a.backup")
+    with closing(sqlite3.connect(tmp_path / "lib" / "catalog.sqlite3")) as connection:
+        connection.execute("SELECT count(*) FROM papers").fetchone()  # which an index answers
+    done = restore.restore(tmp_path / "lib", tmp_path / "a.backup", force=True)
+    assert done.aside
+    assert (Path(done.aside) / "catalog.sqlite3").read_bytes() == broken
+    assert open_library(tmp_path / "lib").verify().ok
+
+
+@pytest.mark.parametrize("step", ["staging", "exchanging"])
+@pytest.mark.parametrize("mend", ["restore", "repair"])
+def test_a_disk_that_is_full_leaves_a_damaged_library_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, mend: str
+) -> None:
+    broken, replace_file = with_a_broken_page(tmp_path / "lib", tmp_path / "a.backup"), Path.replace
+    if mend == "restore":  # `repair` has to read it
+        broken = random.Random(0).randbytes(50_000)
+        (tmp_path / "lib" / "catalog.sqlite3").write_bytes(broken)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full_for_the_catalog(self: Path, target: Path) -> Path:
+        if self.name == "catalog.sqlite3" and self.parent.name == restore.STAGING:
+            full()
+        return replace_file(self, target)
+
+    def act() -> object:
+        if mend == "repair":
+            return salvage.salvage_if_damaged(tmp_path / "lib")
+        return restore.restore(tmp_path / "lib", tmp_path / "a.backup", force=True)
+
+    if step == "staging":
+        monkeypatch.setattr(restore if mend == "restore" else salvage, "bring_up_to_date", full)
+    else:
+        monkeypatch.setattr(Path, "replace", full_for_the_catalog)
+    with pytest.raises(LibraryError, match="No space left"):
+        act()
+    monkeypatch.undo()
+    assert (tmp_path / "lib" / "catalog.sqlite3").read_bytes() == broken
+    assert not list((tmp_path / "lib" / restore.ASIDE).glob("*"))
+    assert act()
+    assert open_library(tmp_path / "lib").verify().ok
+
+
+def test_what_was_deleted_and_blocked_since_a_backup_does_not_come_back_with_it(tmp_path: Path) -> None:
+    library = stocked(tmp_path / "lib")
+    library.block("arXiv:2301.00001", "of the backup")
+    kept = many_papers(1)[0]
+    backup(library, tmp_path / "a.backup")
+    library.unblock("arXiv:2301.00001")
+    library.delete([ODD.paper_id], block=True, reason="withdrawn")
+    library.block(kept.paper_id, "later")  # it stays, as it does without a restore
+    done = restore.restore(tmp_path / "lib", tmp_path / "a.backup", force=True)
+    assert done.counts["papers"] == 30
+    assert {block.reason for block in library.blocks} == {"of the backup", "withdrawn", "later"}
+    assert library.papers([ODD.paper_id, kept.paper_id]).keys() == {kept.paper_id}
+    assert files_with(tmp_path / "lib", "quixotabstract", "quixobody") == []
+    assert library.verify().ok
+
+
+def test_a_block_list_without_papers_outlives_a_restore_and_so_does_that_of_a_damaged_library(tmp_path: Path) -> None:
+    backup(stocked(tmp_path / "lib"), tmp_path / "a.backup")
+    with closing(open_library(tmp_path / "new")) as new:
+        new.block("arXiv:2309.12345", "withdrawn")
+    assert restore.restore(tmp_path / "new", tmp_path / "a.backup").counts["papers"] == 30
+    with closing(open_library(tmp_path / "new")) as new:
+        assert new.block_list.why(ODD)
+
+    with_a_broken_page(tmp_path / "other", tmp_path / "b.backup", block="withdrawn")
+    done = restore.restore(tmp_path / "other", tmp_path / "a.backup")
+    assert done.aside
+    assert done.counts["papers"] == 30
+    assert {block.reason for block in open_library(tmp_path / "other").blocks} == {"withdrawn"}
 
 
 # Deleting and blocking
@@ -303,6 +394,67 @@ def test_a_blocked_paper_is_refused_by_every_name_it_has(tmp_path: Path, other: 
         "xylophonic title",
     }
     assert library.block_list.why(other) is None  # type: ignore[arg-type]
+
+
+def test_a_title_blocks_no_namesake_that_is_known_to_be_another_paper(tmp_path: Path) -> None:
+    library = stocked(tmp_path)
+    library.delete([ODD.paper_id], block=True)
+    welcome = library.block_list.why
+    assert welcome(replace(ODD, arxiv_id="2401.00001", doi=None)) is None
+    assert welcome(replace(ODD, arxiv_id=None, doi="10.1000/other")) is None
+    assert welcome(replace(ODD, arxiv_id=None, doi=None))
+    library.block("Attention", "by its title alone")
+    assert welcome(paper("Attention", "", arxiv_id="2401.00001")) is None  # as the list was when it was read
+    assert library.block_list.why(paper("Attention", "", arxiv_id="2401.00001"))
+
+
+def test_a_doi_with_brackets_and_angles_is_blocked_checked_and_let_in_again(tmp_path: Path) -> None:
+    doi = "10.1002/(sici)1097-4571(199806)49:8<693::aid-asi4>3.0.co;2-o"
+    library, one = open_library(tmp_path), paper("Old journal", "It had long names.", doi=doi)
+    fill(library, [one])
+    assert [known.paper_id for known in library.named(f"https://doi.org/{doi.upper()}")] == [one.paper_id]
+    library.delete([one.paper_id], block=True)
+    assert library.block_list.why(replace(one, paper_id="x", title="Another"))
+    assert library.verify().ok
+    assert library.unblock(f"doi:{doi}")
+    assert library.blocks == []
+    library.block(doi.upper())
+    assert [block.key for block in library.blocks] == [doi]
+
+
+def test_a_deletion_that_is_killed_before_the_indexes_leaves_no_word_once_they_are_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = stocked(tmp_path)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(removal, "bring_up_to_date", killed)
+    with pytest.raises(KeyboardInterrupt):
+        library.delete([ODD.paper_id])
+    library.close()
+    monkeypatch.undo()
+    with closing(open_library(tmp_path)) as library:
+        assert files_with(tmp_path, "quixotabstract", "quixobody", "xylophonic") == []
+        build = library._catalog.index_state(builds.WORDS)
+        fill(library, [paper("Late", "Zirconium comes late.")])
+        after = library._catalog.index_state(builds.WORDS)
+    assert build
+    assert after
+    assert build.build == after.build  # it is written anew once
+
+
+def test_the_pdf_that_was_fetched_of_a_paper_goes_with_it(home: Path) -> None:
+    stocked(home / "library").close()
+    (home / "documents").mkdir()
+    names = ["2309.12345v1.pdf", "2309.12345.pdf", "2309.12346v1.pdf", "2309.123456v1.pdf"]
+    for name in names:
+        (home / "documents" / name).write_bytes(b"%PDF-")
+    deleted = run("library", "delete", ODD.paper_id)
+    assert deleted.exit_code == 0
+    assert "2309.12345v1.pdf" in deleted.stdout
+    assert sorted(file.name for file in (home / "documents").iterdir()) == ["2309.123456v1.pdf", "2309.12346v1.pdf"]
 
 
 @pytest.mark.parametrize(
@@ -372,8 +524,10 @@ def test_the_commands_tell_what_they_did_and_how_it_ended(home: Path, tmp_path: 
     assert run("library", "restore", file).exit_code == 4
     restored = run("library", "restore", file, "--force")
     assert restored.exit_code == 0
-    assert "31 papers" in restored.stdout
+    assert "30 papers" in restored.stdout  # without the one that is blocked since
+    assert run("library", "block", "remove", "arXiv:2309.12345").exit_code == 0
     assert run("library", "block", "list").stdout == "No paper is blocked.\n"
+    assert run("library", "restore", file, "--force").exit_code == 0
     added = run("library", "block", "add", "Xylophonic title")
     assert f"paperchat library delete {ODD.paper_id}" in added.stdout
     assert run("library", "block", "remove", "Xylophonic title", "Another").exit_code == 3

@@ -68,8 +68,15 @@ def full_text_html(citations: Sequence[Citation]) -> str:
         if passage := own[0].passage:
             marked = _marked(passage.text, [(c.start - passage.start, c.end - passage.start) for c in own])
             where = f'<span class="pc-meta pc-where">{escaped(own[0].where[:1].upper() + own[0].where[1:])}</span>'
-            shown.append(f'{where}<p class="pc-abstract">{marked}</p>')
+            before = "… " if _begins_within(passage.text) else ""
+            shown.append(f'{where}<p class="pc-abstract">{before}{marked}</p>')
     return "".join(shown)
+
+
+def _begins_within(text: str) -> bool:
+    """Whether a text begins in the middle of a sentence: with a small letter, but no name like “mRNA”, or a comma."""
+    word = text.split(maxsplit=1)[0] if text.strip() else ""
+    return word[:1] in {",", ";", ":", ")"} or (word[:1].islower() and word.islower())
 
 
 def _place(citation: Citation) -> int:
@@ -109,7 +116,7 @@ def _card(turn: int, citations: Sequence[Citation], *, is_open: bool) -> str:
     return (
         f'<details class="pc-source" id="{evidence_id(turn, first.n)}"{" open" if is_open else ""}>'
         f'<summary><span class="pc-n">{first.n}</span>{paper_html(first.paper)}</summary>'
-        f"{_abstract(first.paper, citations)}{full_text_html(citations)}{_ways_on(first.paper)}</details>"
+        f"{_said(first.paper, citations)}{_ways_on(first.paper)}</details>"
     )
 
 
@@ -117,11 +124,15 @@ def _ways_on(paper: Paper) -> str:
     return f"{about_button(paper)}{paper_links(paper)}"
 
 
-def _abstract(paper: Paper, citations: Sequence[Citation]) -> str:
-    """The abstract; nothing for a document in which none was found."""
-    if not paper.abstract.strip() and any(citation.passage for citation in citations):
-        return ""
-    return f'<p class="pc-abstract">{abstract_html(paper, citations)}</p>'
+def _said(paper: Paper, citations: Sequence[Citation]) -> str:
+    """The abstract and the cited passages; where only the full text is cited, its passages and the abstract folded."""
+    full_text = full_text_html(citations)
+    abstract = f'<p class="pc-abstract">{abstract_html(paper, citations)}</p>'
+    if not full_text or any(citation.passage is None for citation in citations):
+        return abstract + full_text
+    if not paper.abstract.strip():  # a document in which none was found
+        return full_text
+    return f'{full_text}<details class="pc-folded"><summary>Abstract</summary>{abstract}</details>'
 
 
 def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

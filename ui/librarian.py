@@ -20,6 +20,7 @@ from ui.services import Services
 from ui.session import Session
 from ui.uploads import NOT_UPLOADED, Upload, is_upload
 from ui.uploads_html import progress_html, report_html
+from ui.view import Views
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Shown(NamedTuple):
     bar: Any = gr.skip()
     papers: Any = gr.skip()
     scope: Any = gr.skip()
+    status: Any = gr.skip()
 
 
 class Librarian:
@@ -50,6 +52,7 @@ class Librarian:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._shelf = services.shelf
+        self._views = Views(services)
         self._writing = threading.Lock()
         self._acts: dict[str, Callable[[Browsing, Session, str], Shown]] = {
             "open": self._open,
@@ -68,14 +71,14 @@ class Librarian:
             "close-report": lambda *_: Shown(report=""),
         }
 
-    async def opened(self, browsing: Browsing) -> AsyncIterator[Shown]:
+    async def opened(self, session: Session, browsing: Browsing) -> AsyncIterator[Shown]:
         """The view was opened: the papers as they are now, as soon as the library is loaded."""
         warmup = self._services.warmup
         if not warmup.done():
             yield Shown(bar="", papers=sentence_html(LOADING))
         while not warmup.done():
             await asyncio.sleep(POLL_S)
-        yield await asyncio.to_thread(self._view, browsing, anew=True)
+        yield await asyncio.to_thread(self._counted, browsing, session)
 
     def search(self, words: str, browsing: Browsing) -> Shown:
         """Only papers with these words."""
@@ -102,7 +105,7 @@ class Librarian:
             browsing.problem = UNEXPECTED
         return Shown(note=note_html(browsing))
 
-    async def added(self, files: Sequence[str] | None, browsing: Browsing) -> AsyncIterator[Shown]:
+    async def added(self, files: Sequence[str] | None, session: Session, browsing: Browsing) -> AsyncIterator[Shown]:
         """Files were given: how far they are, then what became of each listing."""
         if not files or not all(is_upload(file) for file in files):
             browsing.problem = NOT_UPLOADED if files else ""
@@ -114,7 +117,7 @@ class Librarian:
             yield Shown(report=progress_html(progress))
         browsing.problem, browsing.note = upload.problem, ""
         await asyncio.to_thread(self._services.warmup.again)  # the first papers make the chat ready
-        shown = await asyncio.to_thread(self._view, browsing, anew=True)
+        shown = await asyncio.to_thread(self._counted, browsing, session)
         yield shown._replace(report=report_html(upload.report) if upload.report else "")
 
     def _view(self, browsing: Browsing, *, anew: bool = False) -> Shown:
@@ -131,6 +134,14 @@ class Librarian:
         except PaperchatError as error:
             return Shown(note=note_html(browsing), bar="", papers=sentence_html(str(error), problem=True))
 
+    def _counted(self, browsing: Browsing, session: Session) -> Shown:
+        """All of the list anew, and beside it how many papers there are now."""
+        shown = self._view(browsing, anew=True)
+        try:
+            return shown._replace(status=self._views.status(session))
+        except PaperchatError:  # which stands in place of the list
+            return shown
+
     def _look_up(self, browsing: Browsing) -> None:
         """The papers that are wanted; again where somebody typed on meanwhile, or the older list would stay."""
         wanted = None
@@ -140,7 +151,8 @@ class Librarian:
     def _list(self, browsing: Browsing) -> Shown:
         """The page of papers that was looked up before, as it stands now."""
         opened = [paper.paper_id for paper in browsing.page.papers if paper.paper_id in browsing.opened]
-        details = {i: Details(self._shelf.sources_of(i), self._shelf.versions_of(i)) for i in opened}
+        shelf = self._shelf
+        details = {i: Details(shelf.sources_of(i), shelf.versions_of(i), shelf.sections_of(i)) for i in opened}
         return Shown(note=note_html(browsing), bar=bar_html(browsing), papers=papers_html(browsing, details))
 
     def _controls(self, browsing: Browsing) -> str:
@@ -200,27 +212,27 @@ class Librarian:
             raise NotFoundError("None of the selected papers is in the library any more.", "Select others.")
         return _asking_about(session, titles)
 
-    def _remove(self, browsing: Browsing, _: Session, paper_id: str) -> Shown:
-        return self._take_out(browsing, [self._shelf.paper(paper_id).paper_id])
+    def _remove(self, browsing: Browsing, session: Session, paper_id: str) -> Shown:
+        return self._take_out(browsing, session, [self._shelf.paper(paper_id).paper_id])
 
-    def _remove_picked(self, browsing: Browsing, *_: object) -> Shown:
-        return self._take_out(browsing, list(browsing.picked)) if browsing.picked else Shown()
+    def _remove_picked(self, browsing: Browsing, session: Session, _: str) -> Shown:
+        return self._take_out(browsing, session, list(browsing.picked)) if browsing.picked else Shown()
 
-    def _take_out(self, browsing: Browsing, paper_ids: list[str]) -> Shown:
+    def _take_out(self, browsing: Browsing, session: Session, paper_ids: list[str]) -> Shown:
         with self._my_turn():
             removed = self._shelf.remove(paper_ids)
         browsing.forget(paper_ids)
         if removed.papers:
             browsing.removed, browsing.note = removed, f"Removed {_papers(len(removed.papers))}."
-        return self._view(browsing, anew=True)
+        return self._counted(browsing, session)
 
-    def _undo(self, browsing: Browsing, *_: object) -> Shown:
+    def _undo(self, browsing: Browsing, session: Session, _: str) -> Shown:
         if browsing.removed is None:
             return Shown()
         with self._my_turn():
             n = self._shelf.undo(browsing.removed)
         browsing.removed, browsing.note = None, f"{_papers(n).capitalize()} put back."
-        return self._view(browsing, anew=True)
+        return self._counted(browsing, session)
 
     def _close_note(self, browsing: Browsing, *_: object) -> Shown:
         browsing.removed, browsing.note = None, ""

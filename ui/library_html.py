@@ -24,6 +24,8 @@ ORDERS: dict[Order, str] = {
     "title": "Title",
     "organisation": "Organisation",
 }
+SECTIONS = 40  # that are listed of one paper
+DOCUMENTS = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown")  # names of files that are one paper each
 LABELLED = 80  # characters of a title in a button's name
 EMPTY = "The library is empty. Drop PDFs, reference lists or saved listings above, and their papers are added."
 
@@ -109,10 +111,12 @@ def _pager(browsing: Browsing) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What an opened paper shows besides its abstract: the files that list it, and its other versions."""
+    """What an opened paper shows besides its abstract: the files that list it, its other versions, and the
+    sections of its full text with their pages."""
 
     sources: Sequence[str] = ()
     versions: Sequence[Paper] = ()
+    sections: Sequence[tuple[str, int | None]] = ()
 
 
 def papers_html(browsing: Browsing, details: Mapping[str, Details]) -> str:
@@ -151,12 +155,34 @@ def _opened(paper: Paper, details: Details) -> str:
     abstract = math_or_text(paper.abstract) if paper.abstract.strip() else "No abstract is listed."
     notes = [
         "The full text is in the library." if paper.body_hash else "",
-        f"Listed in {escaped(', '.join(details.sources))}" if details.sources else "",
+        *_origins(paper, details.sources),
         *(f"Another version: “{title_with_math(other)}”, {paper_line(other)}" for other in details.versions),
         paper_links(paper),
     ]
     shown = "".join(f'<p class="pc-note">{note}</p>' for note in notes if note)
-    return f'<p class="pc-abstract">{abstract}</p>{shown}'
+    return f'<p class="pc-abstract">{abstract}</p>{shown}{_sections(details.sections)}'
+
+
+def _origins(paper: Paper, sources: Sequence[str]) -> list[str]:
+    """The documents that a paper was read from, and the files that list it."""
+    own = [name for name in sources if paper.from_document or (paper.body_hash and name.lower().endswith(DOCUMENTS))]
+    listing = [name for name in sources if name not in own]
+    named = {"From": own, "Listed in": listing}
+    return [f"{words} {escaped(', '.join(names))}" for words, names in named.items() if names]
+
+
+def _sections(sections: Sequence[tuple[str, int | None]]) -> str:
+    """The headings of a full text, each with the page on which it stands."""
+    if not sections:
+        return ""
+    items = [
+        escaped(shortened(heading, LABELLED)) + (f" · page {page}" if page is not None else "")
+        for heading, page in sections[:SECTIONS]
+    ]
+    if len(sections) > SECTIONS:
+        items.append(f"and {len(sections) - SECTIONS:,} more")
+    listed = "".join(f"<li>{item}</li>" for item in items)
+    return f'<p class="pc-note">Sections:</p><ul class="pc-lib-sections" aria-label="Sections">{listed}</ul>'
 
 
 def _button(

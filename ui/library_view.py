@@ -33,7 +33,7 @@ class LibraryView:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        """What events redraw, but for the scope above the question box; in the order of `Shown`."""
+        """What events redraw of the view itself; in the order of `Shown`."""
         return [self.search, self.controls, self.files, self.report, self.note, self.bar, self.papers]
 
 
@@ -44,7 +44,7 @@ def library_view(services: Services) -> LibraryView:
         gr.HTML("<h2>Library</h2>", elem_id="pc-lib-name", apply_default_css=False)
         files = gr.File(
             file_count="multiple",
-            label="Add papers: drop saved listing pages here, or choose them",
+            label="Add papers: drop PDFs, documents or reference lists here, or choose them",
             show_label=False,
             height=64,
             elem_id="pc-lib-files",
@@ -68,12 +68,12 @@ def library_view(services: Services) -> LibraryView:
     return LibraryView(Librarian(services), browsing, search, controls, files, report, note, bar, papers)
 
 
-def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, opened: gr.Button) -> None:
-    """Connect events to handlers. `opened` is pressed by the page whenever it shows the view."""
-    librarian, browsing, outputs = view.librarian, view.browsing, [*view.outputs, scope]
+def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, status: gr.HTML, opened: gr.Button) -> None:
+    """Connect events to handlers. `status` counts the papers; `opened` is pressed whenever the view is shown."""
+    librarian, browsing, outputs = view.librarian, view.browsing, [*view.outputs, scope, status]
     # Nothing that is pressed quickly one after another may be lost, as it would be with "once".
     at_once: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **QUIET}
-    opened.click(updating(librarian.opened), [browsing], outputs, concurrency_limit=None, **QUIET)
+    opened.click(updating(librarian.opened), [session, browsing], outputs, concurrency_limit=None, **QUIET)
     for part in (view.controls, view.report, view.note, view.bar, view.papers):
         part.select(updating(librarian.acted), [session, browsing], outputs, **at_once)
     # While a search runs, only the latest of what is typed meanwhile is looked for next.
@@ -82,7 +82,7 @@ def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, opened: g
     )
     view.files.upload(
         updating(librarian.added),
-        [view.files, browsing],
+        [view.files, session, browsing],
         outputs,
         concurrency_limit=ADDING_AT_ONCE,
         concurrency_id="add",

@@ -76,7 +76,7 @@ def build_page(services: Services) -> gr.Blocks:
         _wire_chat(page, chat, session, shown, side, example)
         _wire_keeping(keeping, session, shown, side)
         wire_feedback(Judging(services, views), session, shown, panel, side.new)
-        wire_library(library, session, shown.scope, side.library)
+        wire_library(library, session, shown.scope, side.status, side.library)
         wire_map(the_map, side.map)
         wire_settings(settings, session, side.status, shown.scope, views.status)
     page.queue(max_size=WAITING_AT_MOST)

@@ -66,11 +66,11 @@ def _file(source: str, rows: Sequence[IngestRow], warnings: Sequence[IngestWarni
     if len(rows) == 1 and _is_file(rows[0]):
         return f'<ul class="pc-lib-file">{_item(rows[0])}</ul>'
     in_order = sorted(rows, key=lambda row: row.outcome != "failed")
-    odd = [
-        f'<li><span>{escaped(shortened(_placed(warning), MAX_ITEM))}</span><span class="pc-meta">odd</span></li>'
+    notes = [
+        f'<li><span>{escaped(shortened(_placed(warning), MAX_ITEM))}</span><span class="pc-meta">note</span></li>'
         for warning in warnings
     ]
-    items = [*map(_item, in_order), *odd]
+    items = [*map(_item, in_order), *notes]
     more = f"<li><span>and {len(items) - MAX_ROWS:,} more</span></li>" if len(items) > MAX_ROWS else ""
     failed = any(row.outcome == "failed" for row in rows)
     return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Literal
 
 from rag.papers import Filters, Paper, Passage
@@ -141,9 +140,7 @@ class Answer:
                 }
                 for s in self.sentences
             ],
-            "nearest": [
-                {"paper_id": p.paper_id, "title": p.title, "published": iso(p.published)} for p in self.nearest
-            ],
+            "nearest": [{"paper_id": p.paper_id, "title": p.title, "published": dated(p)} for p in self.nearest],
             "signals": dict(self.signals),
             "confidence": self.confidence,
             "style": self.style,
@@ -157,7 +154,7 @@ def _citation_dict(citation: Citation) -> dict[str, Any]:
         "n": citation.n,
         "paper_id": citation.paper.paper_id,
         "title": citation.paper.title,
-        "published": iso(citation.paper.published),
+        "published": dated(citation.paper),
         "quote": citation.quote,
         "start": citation.start,
         "end": citation.end,
@@ -176,9 +173,9 @@ def _place_dict(passage: Passage) -> dict[str, Any]:
     }
 
 
-def iso(day: date | None) -> str | None:
-    """A date as ISO text, or None."""
-    return day.isoformat() if day else None
+def dated(paper: Paper) -> str | None:
+    """A paper's date as JSON has it: ISO as far as it is known ("2021-08-14", "2021-08", "2021"), or None."""
+    return paper.dated or None
 
 
 # --- events, in the order in which they come: Searched, TextDelta*, Finished -------------------

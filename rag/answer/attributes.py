@@ -157,8 +157,14 @@ def fields_asked(question: str) -> tuple[str, ...]:
     return tuple(name for name, pattern in _FIELDS.items() if re.search(pattern, question, re.I))
 
 
+# Kinds of `never_listed` that a full text may well give.
+IN_FULL_TEXT = frozenset(
+    {"author affiliations", "venues", "figures, tables, sections or page counts", "funding", "author names"}
+)
+
+
 def never_listed(question: str) -> str | None:
-    """The kind of fact asked for that no listing ever shows, in words; None if there is none."""
+    """The kind of fact asked for that a listing hardly ever shows, in words; None if there is none."""
     return next((name for name, pattern in _NEVER_LISTED.items() if re.search(pattern, question, re.I)), None)
 
 

@@ -91,7 +91,8 @@ def gather(question: Question, retrieval: Retrieval, papers: Sequence[RankedPape
 
 
 def _text(paper: Paper, passages: Sequence[Passage]) -> str:
-    return "\n".join((paper.title, paper.abstract, *(passage.text for passage in passages if passage.in_body)))
+    read = (passage.text for passage in passages if passage.in_body)
+    return "\n".join((paper.title, paper.abstract, ", ".join(paper.authors), *read))
 
 
 def _match(

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from rag.answer.answer import Citation, Outcome, Sentence
-from rag.answer.attributes import fields_asked
+from rag.answer.attributes import fields_asked, never_listed
+from rag.answer.authors import headline, identified_by, papers_by, written_by
 from rag.answer.draft import Draft, refusal
 from rag.answer.gather import Evidence, PaperEvidence
 from rag.answer.question import Question
@@ -28,6 +29,7 @@ _RECORD_WORDS = frozenset(
     term
     for word in (
         "publish published publication release released date day month year author authors listing list number "
+        "wrote write written arxiv doi isbn id identifier "
         "organisation organization "
         "company lab group team institution institute come out appear appeared old recent exact exactly many "
         "titled entitled behind people signed person paper"
@@ -51,8 +53,10 @@ def from_listing(question: Question, library: Library) -> Draft | None:
     if question.intent == "content":
         return None
     if stranger := _stranger(question):
+        if papers := papers_by(stranger, question.filters, library):
+            return _list(headline(stranger, papers, library.count(Filters())), papers[:SHOWN])
         known = ", ".join(library.organisations()) or "none"
-        only = f"Listings give no author names, and only these organisations: {known}."
+        only = f"Few listings give author names, and here only these organisations: {known}."
         return refusal(f"No paper is listed under “{stranger}”. {only}")
     if question.topic and question.intent == "list":
         return None
@@ -74,7 +78,7 @@ def from_listing(question: Question, library: Library) -> Draft | None:
 
 def from_record(question: Question, evidence: Evidence) -> Draft | None:
     """Answer "when was X published", "how many authors", "which organisation" from X's own record."""
-    fields = fields_asked(question.asked)
+    fields = (*fields_asked(question.asked), *_RECORDED.get(never_listed(question.asked) or "", ()))
     if not fields or not evidence.papers or question.shape == "compare":
         return None
     lead = _lead(question, evidence)
@@ -82,6 +86,8 @@ def from_record(question: Question, evidence: Evidence) -> Draft | None:
         return None
     known = [text for name in fields if (text := _FIELD_TEXTS[name](lead.paper))]
     unknown = [_FIELD_NAMES[name] for name in fields if not _FIELD_TEXTS[name](lead.paper)]
+    if not known and not fields_asked(question.asked):
+        return None  # that no listing gives it is said elsewhere
     if not known:
         return refusal(f"The listing shows no {' and no '.join(unknown)} for “{lead.paper.title}”.")
     text = f"“{lead.paper.title}” {' and '.join(known)} [1]."
@@ -123,8 +129,13 @@ _FIELD_TEXTS: dict[str, Callable[[Paper], str | None]] = {
     "published": _published,
     "n_authors": _authors,
     "organisation": _organisation,
+    "author names": written_by,
+    "identifiers": identified_by,
 }
+# Facts that few listings give -> the fields that have them.
+_RECORDED = {"author names": ("author names",), "identifiers": ("identifiers",)}
 _FIELD_NAMES = {"published": "publication date", "n_authors": "number of authors", "organisation": "organisation"}
+_FIELD_NAMES |= {name: name for name in _RECORDED}
 
 
 def _identifies(question: Question, evidence: Evidence, paper: PaperEvidence) -> float:
@@ -170,6 +181,11 @@ def _listed(question: Question, papers: Sequence[Paper], total: int, everything:
     papers = papers[:COUNTED] if question.intent == "count" else papers
     if total > len(papers) and question.intent in ("count", "list"):
         heading += " The newest is:" if len(papers) == 1 else f" The {len(papers)} newest:"
+    return _list(heading, papers)
+
+
+def _list(heading: str, papers: Sequence[Paper]) -> Draft:
+    """A heading that counts, and a line for each paper shown."""
     lines = [f"- “{paper.title}” ({paper.dated_in_words or 'no date'}) [{n}]" for n, paper in enumerate(papers, 1)]
     markers = tuple(range(1, len(papers) + 1))
     counted = Sentence(heading, markers, 1.0, True, FROM_COUNT)

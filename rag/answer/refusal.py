@@ -15,7 +15,7 @@ import numpy as np
 
 from rag.answer.alignment import coverage
 from rag.answer.answer import Outcome
-from rag.answer.attributes import never_listed
+from rag.answer.attributes import IN_FULL_TEXT, never_listed
 from rag.answer.draft import Draft, refusal
 from rag.answer.facets import facets
 from rag.answer.gaps import SAME_THING, Gap, find_gap, own_words
@@ -37,6 +37,7 @@ COSINE_SHARE = 0.5
 NEAREST = 3  # papers that a refusal names
 LOOKED_AT = 5  # best papers, one of which may be called what the question names
 CLAUSE = 0.75  # share of a clause's own words from which a quote answers that clause
+IN_FULL = 2  # best papers of which one has a full text, so that it may say what listings do not
 USEFUL = 0.5  # share of the question's other words from which a quote helps beside what is missing
 TELLING = 2.0  # weight of these words from which it does: "train" alone says little
 
@@ -58,7 +59,8 @@ class Verdict:
 def hopeless(question: Question, evidence: Evidence) -> Draft | None:
     """A refusal that needs no sentence to be chosen first, or None."""
     nearest = [paper.paper for paper in evidence.papers[:NEAREST]]
-    if kind := never_listed(question.asked):
+    in_full = any(paper.paper.body_hash for paper in evidence.papers[:IN_FULL])
+    if (kind := never_listed(question.asked)) and not (in_full and kind in IN_FULL_TEXT):
         return refusal(f"The listings that this library was read from give no {kind}.", nearest, {"never_listed": 1.0})
     if not evidence.papers:
         limit = " that passes the filters" if question.filters else ""

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import httpx
 
@@ -15,6 +16,11 @@ from rag.errors import FetchRefusedError, FetchUnreachableError
 LONGEST_URL = 2000
 LONGEST_SHOWN = 120
 HOST = re.compile(rb"[A-Za-z0-9._:-]+")
+SECRET = re.compile(  # in the name of a parameter: of signed addresses, sessions and keys
+    r"(?:^|[^a-z])(?:sig|key|auth|sid|pwd|pass|code|hmac)(?:[^a-z]|$)|signature|token|secret|passw|credential|session|"
+    r"api_?key|access_?key|oauth|authorization|jwt|ticket|^x-(?:amz|goog|ms)-",
+    re.IGNORECASE,
+)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # stands for the IPv4 address in its last four bytes
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
@@ -54,6 +60,23 @@ def shown(url: httpx.URL | str) -> str:
         host, slash, path = rest.partition("/")
         text = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def without_secrets(url: str) -> str:
+    """A URL to keep: without query or fragment where that holds a key, a signature or a token of whoever gave it.
+
+    Such an address serves that person, for a time; what is kept goes into exports and backups.
+    """
+    kept, mark, fragment = url.partition("#")
+    address, _, query = kept.partition("?")
+    if _names_secret(query):
+        kept = address
+    return kept if _names_secret(fragment) else kept + mark + fragment
+
+
+def _names_secret(query: str) -> bool:
+    names = (pair.partition("=")[0] for pair in re.split("[&;?]", query))
+    return any(SECRET.search(unquote(name)) for name in names)
 
 
 def look_up(host: str, port: int) -> list[str]:

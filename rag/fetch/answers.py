@@ -32,9 +32,14 @@ class Validators:
         return bool(self.headers())
 
     def headers(self) -> dict[str, str]:
-        """The headers that ask for a page only if it has changed."""
+        """The headers that ask for a page only if it has changed; of what no header can hold, none."""
         pairs = {"if-none-match": self.etag, "if-modified-since": self.modified}
-        return {name: value for name, value in pairs.items() if value and len(value) <= LONGEST_VALIDATOR}
+        return {name: value for name, value in pairs.items() if _sendable(value)}
+
+
+def _sendable(value: str) -> bool:
+    """Whether a host's word can be said back to it; hosts may send bytes that no header should hold."""
+    return 0 < len(value) <= LONGEST_VALIDATOR and value.isascii() and value.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +138,7 @@ def _unpacked(response: httpx.Response, url: httpx.URL) -> Iterator[bytes]:
 
 
 def _too_large(url: httpx.URL, most: int) -> FetchError:
-    return FetchError(f"{shown(url)} has more than {most:,} bytes.", "Download it yourself and split it.")
+    return FetchError(
+        f"{shown(url)} has more than {most:,} bytes.",
+        "Download it yourself and split it, or raise PAPERCHAT_MAX_FILE_MB.",
+    )

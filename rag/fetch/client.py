@@ -130,7 +130,9 @@ class PoliteClient:
 
 
 def open_client(settings: Settings, *, trusted: tuple[str, ...] = ()) -> PoliteClient:
-    """A client for the network. `trusted` are base URLs from the settings, which may be on this machine.
+    """A client for the network, which takes no larger answers than the settings allow files to be.
+
+    `trusted` are base URLs from the settings, which may be on this machine.
 
     Raises:
         FetchRefusedError: one of these is no URL.
@@ -138,7 +140,8 @@ def open_client(settings: Settings, *, trusted: tuple[str, ...] = ()) -> PoliteC
     from rag.fetch.addresses import Gate
 
     gate = Gate(settings.allow_private_urls, frozenset(origin(checked_url(url)) for url in trusted))
-    return PoliteClient(CheckedTransport(gate), settings.home / PACE_FOLDER)
+    limits = Limits(most_bytes=settings.max_file_mb * 1_000_000)
+    return PoliteClient(CheckedTransport(gate), settings.home / PACE_FOLDER, limits=limits)
 
 
 def user_agent() -> str:

@@ -8,7 +8,7 @@ from datetime import date
 from email.message import Message
 from urllib.parse import unquote, urlsplit
 
-from rag.fetch.addresses import shown
+from rag.fetch.addresses import shown, without_secrets
 from rag.fetch.answers import Fetched
 from rag.fetch.client import PoliteClient
 from rag.readers import Raw, SourceReading, read_raw
@@ -47,16 +47,19 @@ def fetch(url: str, client: PoliteClient) -> tuple[bytes, str]:
 def read_url(url: str, client: PoliteClient, *, today: date | None = None) -> SourceReading:
     """The papers at an address. A document that is one paper without an address of its own gets this one.
 
+    The address is kept without secrets.
+
     Raises:
         FetchError: as `PoliteClient.get`.
         SourceError: it holds no paper in a format that is read.
     """
     data, name = fetch(url, client)
-    reading = replace(read_raw(Raw(name, data), shown=shown(url), today=today), name=url)  # many are an index.html
+    kept = without_secrets(url)
+    reading = replace(read_raw(Raw(name, data), shown=shown(url), today=today), name=kept)  # many are an index.html
     if len(reading.entries) != 1 or reading.entries[0].paper.url:
         return reading
     entry = reading.entries[0]
-    return replace(reading, entries=(replace(entry, paper=replace(entry.paper, url=url)),))
+    return replace(reading, entries=(replace(entry, paper=replace(entry.paper, url=kept)),))
 
 
 def name_of(fetched: Fetched) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -69,14 +69,16 @@ class Pacing:
         except Timeout:
             raise FetchBusyError(f"Another paperchat is asking {host}.", "Try again when it has finished.") from None
         except OSError as error:
-            raise FetchError(
-                f"{self._folder} cannot be written: {error.strerror or error}.", "Check the folder's permissions."
-            ) from error
+            raise self._unwritable(error) from error
         try:
             self._wait(stamp, pause_for(host))
             yield
-        finally:
             self._sign(stamp)
+        except BaseException:
+            with suppress(FetchError):  # what failed first is what is told
+                self._sign(stamp)
+            raise
+        finally:
             lock.release()
 
     def _wait(self, stamp: Path, pause_s: float) -> None:
@@ -86,5 +88,12 @@ class Pacing:
             self._clock.sleep(wait_s)
 
     def _sign(self, stamp: Path) -> None:
-        stamp.touch()
-        os.utime(stamp, (self._clock.wall(), self._clock.wall()))
+        try:
+            stamp.touch()
+            os.utime(stamp, (self._clock.wall(), self._clock.wall()))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> FetchError:
+        what = f"{self._folder} cannot be written: {error.strerror or error}."
+        return FetchError(what, "Make room, or check the folder's permissions.")

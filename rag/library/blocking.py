@@ -9,9 +9,10 @@ from typing import Any
 
 from rag.library.catalog import Catalog
 from rag.library.naming import Kind, names_in, names_of
-from rag.papers import Paper
+from rag.papers import Paper, normalised_title
 
 BLOCK = "kind, key, title, reason, since"
+NUMBERS = ("arxiv_id", "doi")  # which no two papers share, as they may a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,30 @@ class BlockList:
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         self._by_name: Mapping[tuple[str, str], Block] = {(block.kind, block.key): block for block in blocks}
+        self._numbers: dict[tuple[str, Kind], set[str]] = {}  # (folded title of the paper, kind) -> arXiv ids or DOIs
+        for block in self._by_name.values():
+            if block.kind in NUMBERS and block.title:
+                self._numbers.setdefault((normalised_title(block.title), block.kind), set()).add(block.key)
 
     def why(self, paper: Paper) -> str | None:
-        """Why a paper is refused, in words; None where it is welcome."""
-        found = (self._by_name.get(name) for name in names_of(paper))
-        return next((block.why for block in found if block is not None), None)
+        """Why a paper is refused, in words; None where it is welcome.
+
+        A namesake is: one with another arXiv id or DOI than the paper of this title that is refused.
+        """
+        found = ((kind, self._by_name.get((kind, key))) for kind, key in names_of(paper))
+        return next(
+            (block.why for kind, block in found if block and (kind in NUMBERS or not self._is_other(paper, block))),
+            None,
+        )
+
+    def _is_other(self, paper: Paper, block: Block) -> bool:
+        """Whether the numbers of a paper contradict those of the one that was blocked with this title or id."""
+        title = normalised_title(block.title)
+        known = (
+            (self._numbers.get((title, "arxiv_id")), paper.arxiv_id),
+            (self._numbers.get((title, "doi")), paper.doi),
+        )
+        return any(numbers and number and number not in numbers for numbers, number in known)
 
 
 def blocks(catalog: Catalog) -> list[Block]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rag.errors import LibraryError
 from rag.library.catalog import Catalog
-from rag.library.catalog_writes import changed_since, put_index_state
+from rag.library.catalog_writes import changed_since, put_index_state, set_meta
 from rag.library.links import Pair, link, pairs_of_papers
 from rag.library.records import IndexDamagedError, IndexState
 from rag.library.traces import wipe
@@ -33,6 +33,7 @@ INDEXES = (VECTORS, WORDS)
 CHROMA_FILE = "chroma.sqlite3"
 PRISTINE = "published.sqlite3"  # a copy of it that nobody opens, for the next build to start from
 PAPERS_PER_STEP = 500
+TRACES = "traces"  # in the catalog's `meta`: there may be traces of what was deleted for good
 NONE = IndexState("", 0, 0, {})
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,23 @@ def bring_up_to_date(catalog: Catalog, folder: Path, *, from_scratch: Sequence[s
     Raises:
         LibraryError: an index stays wrong even when built anew.
     """
+    traces = catalog.meta(TRACES) is not None
     _update_vectors(catalog, folder, VECTORS in from_scratch)
-    _update_words(catalog, folder, WORDS in from_scratch)
+    _update_words(catalog, folder, WORDS in from_scratch or traces)
+    if traces:
+        with catalog.transaction():
+            catalog.write("DELETE FROM deleted WHERE generation <= ?", [(catalog.generation,)])
+            catalog.write("DELETE FROM meta WHERE key = ?", [(TRACES,)])
     _sweep(catalog, folder)
+
+
+def leave_no_traces(catalog: Catalog) -> None:
+    """Have nothing left of deleted papers when the indexes are brought up to date next, by whomever.
+
+    Tantivy keeps the words of a deleted paper until its segment is merged, so its index is written anew.
+    Runs inside the caller's transaction.
+    """
+    set_meta(catalog, TRACES, "1")
 
 
 def is_behind(catalog: Catalog) -> bool:

@@ -19,7 +19,7 @@ from rag.library.filtering import number_date, sql_where
 from rag.library.migrations import check_owner, migrate
 from rag.library.records import IndexState
 from rag.models.interfaces import Encoded, Vector
-from rag.papers import Body, Filters, Paper, Passage
+from rag.papers import Body, Filters, Paper, Passage, normalised_title
 
 CATALOG = "catalog.sqlite3"
 BUSY_SECONDS = 10.0
@@ -161,6 +161,16 @@ class Catalog:
         where, values = sql_where(filters)
         return int(self.rows(f"SELECT count(*) FROM papers WHERE {where}", values)[0][0])
 
+    def by_author(self, name: str) -> list[Paper]:
+        """The papers of which an author's name holds the words of `name`, newest first."""
+        wanted = set(normalised_title(name).split())
+        if not wanted:
+            return []
+        longest = max(name.split(), key=len)
+        sql = f"SELECT {PAPER} FROM papers WHERE instr(lower(authors), lower(?)) ORDER BY published DESC, paper_id"
+        found = [paper_of(row) for row in self.rows(sql, (longest,))]
+        return [p for p in found if any(wanted <= set(normalised_title(author).split()) for author in p.authors)]
+
     def papers_identified(self, column: Identity, keys: Iterable[str]) -> dict[str, list[Paper]]:
         """arXiv id or DOI -> the papers that bear it, in a stable order."""
         rows = self.rows(
@@ -231,6 +241,11 @@ class Catalog:
             raise LibraryError(
                 f"The library's catalog {self.path} cannot be used: {error}.",
                 "Check free space and permissions, and that no other program has the file open.",
+            ) from error
+        except sqlite3.IntegrityError as error:  # what was to be written is wrong, not the file
+            raise LibraryError(
+                f"The library's catalog {self.path} refuses what was to be written: {error}.",
+                "Nothing of it was stored. Run `paperchat library verify`; if it finds nothing, the input is at fault.",
             ) from error
         except sqlite3.DatabaseError as error:
             raise damaged(self.path, str(error)) from error

@@ -13,7 +13,10 @@ from rag.papers import Body, Paper, normalised_title
 # pair, two papers of one author on one model, 71; their titles differ), an abstract cut to its half 98 at
 # least, and mended typos stay above 90. Asked only of papers whose normalised titles are equal.
 SAME_TEXT = 65.0
+SAME_WORDS = 90.0  # of abstracts that are surely one: a preprint and its publication have DOIs of their own
+LIKE_TITLES = 80.0  # of titles that may name one paper
 TELLING_TITLE = 20  # characters of a title that two papers are not likely to share
+YEARS_APART = 2  # of a preprint and its publication
 
 
 def likeness(one: Paper, other: Paper) -> float:
@@ -24,16 +27,60 @@ def likeness(one: Paper, other: Paper) -> float:
 def same_work(one: Paper, other: Paper) -> float:
     """How surely two papers of one title are one, 0 to 100; 0 where they are not.
 
-    Two arXiv ids are two papers. Where one of them has no abstract, or only what a document's opening stands for,
-    the title decides if it is long enough to be nobody else's.
+    Two arXiv ids are two papers, and so are two DOIs unless the abstracts are the same. Where an abstract is
+    missing, or one may be only what a document's opening stands for, a long title decides if nothing speaks
+    against it; a short one ("Editorial") only if everything that both say is the same.
     """
-    if one.arxiv_id and other.arxiv_id and one.arxiv_id != other.arxiv_id:
+    if _differ(one.arxiv_id, other.arxiv_id):
         return 0.0
-    alike = likeness(one, other)
-    if alike >= SAME_TEXT:
-        return alike
-    unsure = one.from_document or other.from_document or not one.abstract.strip() or not other.abstract.strip()
-    return SAME_TEXT if unsure and len(normalised_title(one.title)) >= TELLING_TITLE else 0.0
+    if one.abstract.strip() and other.abstract.strip():
+        alike = likeness(one, other)
+        if alike >= (SAME_WORDS if _differ(one.doi, other.doi) else SAME_TEXT):
+            return alike
+        if one.from_document == other.from_document:
+            return 0.0
+    if _differ(one.doi, other.doi) or not _may_be_one(one, other):
+        return 0.0
+    telling = len(normalised_title(one.title)) >= TELLING_TITLE
+    return SAME_TEXT if telling or _say_the_same(one, other) else 0.0
+
+
+def bears_out(one: Paper, other: Paper) -> bool:
+    """Whether two papers of one DOI may be one. A document's page may name the DOI of something else."""
+    if _differ(one.arxiv_id, other.arxiv_id):
+        return False
+    if not one.from_document and not other.from_document:
+        return True
+    titles = fuzz.token_set_ratio(normalised_title(one.title), normalised_title(other.title))
+    return titles >= LIKE_TITLES or (bool(one.abstract.strip()) and likeness(one, other) >= SAME_TEXT)
+
+
+def _differ(one: object, other: object) -> bool:
+    return bool(one and other and one != other)
+
+
+def _may_be_one(one: Paper, other: Paper) -> bool:
+    """Whether neither years nor authors speak against it."""
+    if one.published and other.published and abs(one.published.year - other.published.year) > YEARS_APART:
+        return False
+    mine, theirs = _families(one), _families(other)
+    return not mine or not theirs or bool(mine & theirs)
+
+
+def _families(paper: Paper) -> set[str]:
+    """The last word of each author's name."""
+    return {words[-1] for name in paper.authors if (words := normalised_title(name).split())}
+
+
+def _say_the_same(one: Paper, other: Paper) -> bool:
+    """Whether no field that both show differs, and they agree in more than the title."""
+    names = [field.name for field in fields(Paper) if field.name not in ("paper_id", "title", "from_document")]
+    if any(_differ(getattr(one, name), getattr(other, name)) for name in names):
+        return False
+    if one.authors != other.authors or one.published != other.published:
+        return False
+    alone = not one.authors and not one.published
+    return not alone or (one.abstract == other.abstract and one.body_hash == other.body_hash)
 
 
 def combine(known: Paper, newer: Paper) -> Paper:

@@ -137,6 +137,10 @@ class Library:
         """(sha256 of a file, line) -> (paper_id, content hash of the paper as read there), as ingested before."""
         return catalog_writes.known_entries(self._catalog, sha256s)
 
+    def by_author(self, name: str) -> list[Paper]:
+        """The papers of which an author's name holds these words, in small or capital letters; newest first."""
+        return self._catalog.by_author(name)
+
     def papers_identified(self, column: Identity, keys: Iterable[str]) -> dict[str, list[Paper]]:
         """arXiv id (without version) or DOI (small letters) -> the papers that bear it."""
         return self._catalog.papers_identified(column, keys)

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from rag.errors import LibraryError
+from rag.papers import normalised_title
 
 APPLICATION_ID = 0x50_43_48_54  # "PCHT": tells our file from any other SQLite file
 
@@ -106,6 +107,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001-first", FIRST),
     ("0002-sources", SOURCES),
     ("0003-date-precision", PRECISION),
+    ("0004-titles-in-all-letters", "UPDATE papers SET title_key = normalised_title(title)"),
 )
 
 
@@ -122,6 +124,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
         applied = _applied(connection, path)  # another process may have been faster
+        connection.create_function("normalised_title", 1, normalised_title, deterministic=True)
         for name, script in MIGRATIONS[len(applied) :]:
             for statement in script.split(";\n"):
                 connection.execute(statement)

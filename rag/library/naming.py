@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from rag.papers import ARXIV_ID, Paper, arxiv_id_in, doi_in, normalised_title
+from rag.papers import ARXIV_ID, Paper, arxiv_id_in, doi_in, normalised_title, whole_doi
 
 if TYPE_CHECKING:
     from rag.library.catalog import Catalog
@@ -32,14 +32,14 @@ def comparable(kind: Kind, key: str) -> str:
         return normalised_title(key)
     if kind == "paper_id":
         return key
-    return (doi_in(key) if kind == "doi" else arxiv_id_in(key)) or ""
+    return (whole_doi(key) if kind == "doi" else arxiv_id_in(key)) or ""
 
 
 def names_in(text: str) -> list[tuple[Kind, str]]:
     """What some text can be the name of, the surest first; a number inside of a title names nothing."""
     text = text.strip()
     if ARXIV_ID.fullmatch(text) or LINK.match(text):
-        if doi := doi_in(text):
+        if doi := whole_doi(text) or doi_in(text):
             return [("doi", doi)]
         if arxiv_id := arxiv_id_in(text):
             return [("arxiv_id", arxiv_id)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from rag.errors import LibraryError
 from rag.library import blocking
-from rag.library.builds import INDEXES, WORDS, bring_up_to_date
+from rag.library.builds import INDEXES, bring_up_to_date, leave_no_traces
 from rag.library.catalog import IN_LIST, Catalog
 from rag.library.catalog_writes import PAPER_COLUMNS, delete_papers, next_generation
 from rag.papers import Paper
@@ -100,7 +100,7 @@ def put_back(catalog: Catalog, removed: Removed) -> int:
 def delete_for_good(catalog: Catalog, folder: Path, papers: Sequence[Paper], *, block: bool, reason: str) -> None:
     """Delete papers from every store; with `block` they are refused from now on. Under the write lock.
 
-    The word index is written anew, for tantivy keeps the words of a deleted paper until its segment is merged.
+    Should it be killed when they are gone from the catalog, whoever mends the indexes finishes it.
     """
     with catalog.transaction():
         generation = next_generation(catalog)
@@ -109,10 +109,10 @@ def delete_for_good(catalog: Catalog, folder: Path, papers: Sequence[Paper], *, 
         catalog.write(
             "UPDATE papers SET generation = ? WHERE paper_id = (SELECT min(paper_id) FROM papers)", [(generation,)]
         )
+        leave_no_traces(catalog)
         if block:
             blocking.block(catalog, papers, reason)
-    bring_up_to_date(catalog, folder, from_scratch=(WORDS,))
-    forget_deleted(catalog)
+    bring_up_to_date(catalog, folder)
 
 
 def forget_deleted(catalog: Catalog) -> int:

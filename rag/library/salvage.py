@@ -23,8 +23,9 @@ from rag.library.lock import write_lock
 from rag.library.migrations import APPLICATION_ID
 from rag.library.opened import LOCK_SECONDS
 from rag.library.plausible import drop_implausible
-from rag.library.restore import put_aside, staging
+from rag.library.restore import replace_damaged, staging
 from rag.library.sqlite_files import faults
+from rag.papers import normalised_title
 
 Row = tuple[Any, ...]
 ROWS = 20  # read at a time
@@ -52,13 +53,16 @@ class Salvaged:
     """Table -> rows saved, and rows known to be lost; `titles` of lost papers, in small letters, as far
     as they can be read. `aside` is where the damaged catalog is kept.
 
-    `incomplete`: papers are without some of their passages; `rag.ingest.rebuild` cuts and embeds what is missing.
+    `without_text` are titles of papers that are saved but for their full text; it comes back when their
+    documents are ingested again. `incomplete`: papers are without some of their passages;
+    `rag.ingest.rebuild` cuts and embeds what is missing.
     """
 
     aside: str
     saved: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     titles: list[str] = field(default_factory=list)
+    without_text: list[str] = field(default_factory=list)
     incomplete: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,14 +84,10 @@ def salvage_if_damaged(folder: Path) -> Salvaged | None:
     log.warning("The catalog of %s is damaged, saving what can be read: %s", folder, wrong)
     with write_lock(folder, LOCK_SECONDS), as_library_error(folder), staging(folder) as place:
         with closing(Catalog(place)) as new:
-            saved, lost, titles = _save(folder / CATALOG, new)
-            incomplete = bool(lost.get("passages") or lost.get("embeddings")) or _is_incomplete(new)
-        aside = put_aside(folder)
-        (place / CATALOG).replace(folder / CATALOG)
-        with closing(Catalog(folder)) as catalog:
-            bring_up_to_date(catalog, folder, from_scratch=INDEXES)
-            catalog.checkpoint()
-    return Salvaged(str(aside), saved, lost, titles, incomplete)
+            done = _save(folder / CATALOG, new)
+            bring_up_to_date(new, place, from_scratch=INDEXES)
+            new.checkpoint()
+        return replace(done, aside=str(replace_damaged(folder, place)))
 
 
 def _wrong(file: Path) -> list[str]:
@@ -95,8 +95,8 @@ def _wrong(file: Path) -> list[str]:
         return faults(connection)
 
 
-def _save(file: Path, new: Catalog) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Copy all rows that can be read and make sense: how many, how many not, and titles of lost papers."""
+def _save(file: Path, new: Catalog) -> Salvaged:
+    """Copy all rows that can be read and make sense."""
     saved, lost = {}, {}
     with closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as old:
         _check_readable(old, file)
@@ -105,10 +105,12 @@ def _save(file: Path, new: Catalog) -> tuple[dict[str, int], dict[str, int], lis
                 saved[table], lost[table] = _save_table(old, new, table)
             if not new.meta("fingerprint"):  # nobody knows by what the embeddings were made
                 new.rows("DELETE FROM embeddings")
-            _complete(new)
+            titles = _lost_titles(old, new)
+            without_text = _complete(new)
             lost["embeddings"] = _drop_halves(new)
-        titles = _lost_titles(old, new)
-    return saved, {table: n for table, n in lost.items() if n}, titles
+    lost = {table: n for table, n in lost.items() if n}
+    incomplete = bool(lost.get("passages") or lost.get("embeddings")) or _is_incomplete(new)
+    return Salvaged("", saved, lost, titles, without_text, incomplete)
 
 
 def _lost_titles(old: sqlite3.Connection, new: Catalog) -> list[str]:
@@ -206,8 +208,11 @@ def _by_key(old: sqlite3.Connection, table: str, columns: str, key: str, lost: _
             return
 
 
-def _complete(new: Catalog) -> None:
-    """Mend what follows from losses: numbers of writes, and papers that name a full text that is lost."""
+def _complete(new: Catalog) -> list[str]:
+    """Mend what follows from losses: numbers of writes, and papers that name a full text that is lost.
+
+    Returns the titles of those papers. Their listings are forgotten, or the document would be taken for read.
+    """
     last = max(
         (row[0] or 0) for table in ("papers", "deleted") for row in new.rows(f"SELECT max(generation) FROM {table}")
     )
@@ -218,6 +223,10 @@ def _complete(new: Catalog) -> None:
     papers = [replace(paper_of(row), body_hash=None) for row in new.rows(f"SELECT {PAPER} FROM papers WHERE {without}")]
     rows = [(paper.content_hash, paper.paper_id) for paper in papers]
     new.write("UPDATE papers SET body_hash = NULL, content_hash = ? WHERE paper_id = ?", rows)
+    keys = [(normalised_title(title), number) for number, title in new.rows("SELECT rowid, title FROM papers")]
+    new.write("UPDATE papers SET title_key = ? WHERE rowid = ?", keys)  # an older schema folded titles otherwise
+    new.write("DELETE FROM entries WHERE paper_id = ?", [(paper.paper_id,) for paper in papers])
+    return sorted(paper.title for paper in papers)
 
 
 def _drop_halves(new: Catalog) -> int:

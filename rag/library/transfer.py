@@ -108,7 +108,7 @@ def lines_of(file: Path) -> Iterator[tuple[int, Any]]:
                 break
             count += not isinstance(item, Block)
             yield number, item
-    if ended != count:
+    if ended is None or count < ended:  # more than it counts: a line is repeated, which its reader finds
         raise LibraryError(
             f"{file} is cut off: it has {count} papers{'' if ended is None else f' of {ended}'} and no proper end.",
             "What could be read is stored. Export it again, or copy it again, for the rest.",

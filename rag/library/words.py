@@ -121,7 +121,7 @@ class WordIndex:
             for paper_id in (*(paper.paper_id for paper in papers), *removed):
                 writer.delete_documents_by_term("paper_id", paper_id)
             for paper in papers:
-                writer.add_document(_document(paper, bodies.get(paper.paper_id)))
+                writer.add_document(_document(paper, _beside(paper, bodies)))
             writer.commit()
             writer.wait_merging_threads()
         self.reload()
@@ -153,7 +153,12 @@ def _schema() -> Schema:
     return builder.build()
 
 
-def _document(paper: Paper, body: str | None) -> Document:
+def _beside(paper: Paper, bodies: Mapping[str, str]) -> str:
+    """What finds a paper with less weight: the names of its authors, and its full text."""
+    return "\n".join(filter(None, (", ".join(paper.authors), bodies.get(paper.paper_id, ""))))
+
+
+def _document(paper: Paper, body: str) -> Document:
     document = Document()
     document.add_text("paper_id", paper.paper_id)
     document.add_text("text", f"{paper.title}\n{paper.title}\n{paper.abstract}")

@@ -50,14 +50,15 @@ class PaperRetriever(BaseRetriever):
 def as_node(ranked: RankedPaper) -> NodeWithScore:
     """A ranked paper's best passage as a node that belongs to the document `paper_id`.
 
-    Its metadata is flat, so that any vector store takes it: `paper_id`, `title`, `published` (ISO, absent
-    when unknown), `start` and `end` in the abstract, `rank`, and each score as `scores.NAME`. An embedder
-    is shown what paperchat's own embeds, the title above the text; an LLM the date too.
+    Its metadata is flat, so that any vector store takes it: `paper_id`, `title`, `published` (ISO as far as
+    it is known: "2021-08-14", "2021-08", "2021"; absent when unknown), `start` and `end` in the abstract,
+    `rank`, and each score as `scores.NAME`. An embedder is shown what paperchat's own embeds, the title above
+    the text; an LLM the date too.
     """
     paper, passage = ranked.paper, ranked.passage
     metadata: dict[str, Any] = {"paper_id": paper.paper_id, "title": paper.title}
-    if paper.published is not None:
-        metadata["published"] = paper.published.isoformat()
+    if paper.dated:
+        metadata["published"] = paper.dated
     metadata |= {"start": passage.start, "end": passage.end, "rank": ranked.rank}
     metadata |= {f"scores.{name}": score for name, score in ranked.scores.items()}
     node = TextNode(

@@ -30,7 +30,7 @@ from rag.readers import (
     zotero_rdf,
 )
 from rag.readers.source import Entry, Raw, SourceReading
-from rag.readers.text import Problem
+from rag.readers.text import READ, Problem
 
 __all__ = [
     "MAX_BYTES",
@@ -46,10 +46,6 @@ __all__ = [
 ]
 
 MAX_BYTES = 200_000_000
-READ = (
-    "paperchat reads documents (PDF, DOCX, HTML, Markdown, text), references (BibTeX, RIS, CSV, JSON, Zotero, "
-    "Semantic Scholar, OpenAlex, arXiv's feeds) and Daily Papers pages (saved text, HTML, JSON)."
-)
 
 
 class Reader(Protocol):

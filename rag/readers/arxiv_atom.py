@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from rag.errors import SourceError
-from rag.papers import Paper, arxiv_id_in, doi_in, paper_id_for
+from rag.papers import Paper, arxiv_id_in, paper_id_for, whole_doi
 from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem, is_binary
 
@@ -133,7 +133,7 @@ def _paper(entry: Element, today: date) -> Paper | None:
         n_authors=len(authors) or None,
         authors=authors,
         arxiv_id=arxiv_id,
-        doi=doi_in(_text(entry, "doi", ARXIV)),
+        doi=whole_doi(_text(entry, "doi", ARXIV)),
         url=f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else None,
     )
 

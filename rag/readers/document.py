@@ -15,7 +15,14 @@ from pathlib import PurePath
 from rag.errors import SourceError
 from rag.papers import Body, Paper, Part, normalised_title, paper_id_for, with_body
 from rag.readers.blocks import Block, clean
-from rag.readers.front import is_abstract_heading, looks_like_title, marked_abstract, opening, without_references
+from rag.readers.front import (
+    is_abstract_heading,
+    looks_like_title,
+    marked_abstract,
+    opening,
+    without_keywords,
+    without_references,
+)
 from rag.readers.source import Entry
 from rag.readers.text import Problem
 
@@ -129,10 +136,11 @@ def _abstract(document: Document, blocks: list[Block], title: str, problems: lis
     marked = marked_abstract(blocks)
     if document.abstract:
         abstract = clean(document.abstract)
-        return abstract, [block for block in (marked[1] if marked else blocks) if block.text != abstract]
+        rest = without_keywords(marked[1] if marked else blocks)
+        return abstract, [block for block in rest if block.text != abstract]
     if marked:
-        return marked
-    abstract, rest = opening(blocks, printed=document.printed)
+        return marked[0], without_keywords(marked[1])
+    abstract, rest = opening(without_keywords(blocks), printed=document.printed)
     if abstract:
         problems.append(Problem(1, "No abstract is marked in the text: its opening stands for it."))
     else:

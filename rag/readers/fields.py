@@ -12,7 +12,7 @@ import unicodedata
 from datetime import date
 from urllib.parse import unquote, urlsplit
 
-from rag.papers import DateOf, arxiv_id_in, doi_in
+from rag.papers import DOI, DateOf, arxiv_id_in, whole_doi
 from rag.readers.text import ESCAPES, INVISIBLE, OTHER_BREAKS, SURROGATE
 
 MAX_URL = 2000
@@ -40,8 +40,7 @@ DAY_NUMBER = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th)?(?!\d)")
 MAX_DATE = 60  # characters
 
 ARXIV_HOSTS = ("arxiv.org", "ar5iv.org", "alphaxiv.org")
-WHOLE_DOI = re.compile(r"10\.\d{4,9}/\S+")
-DOI_PREFIX = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:)\s?", re.IGNORECASE)
+ARXIV_DOI = "10.48550/arxiv."
 
 
 def text_of(value: object) -> str:
@@ -153,23 +152,27 @@ def url_of(value: object) -> str | None:
 
 
 def doi_of(value: object) -> str | None:
-    """A DOI, bare, with a prefix, or as an address."""
-    text = line_of(value) if isinstance(value, str) else ""
-    text = DOI_PREFIX.sub("", unquote(text), count=1).strip()
-    return text.lower() if WHOLE_DOI.fullmatch(text) else doi_in(text)
+    """A DOI that a field is as a whole, bare, with a prefix, or as an address."""
+    return whole_doi(unquote(line_of(value)[:MAX_URL])) if isinstance(value, str) else None
 
 
 def arxiv_of(*values: object) -> str | None:
     """The arXiv id in fields that hold one if anything: bare, "arXiv:…", arXiv's DOI, an address of arXiv or
-    of the Hugging Face page of a paper."""
+    of the Hugging Face page of a paper. Other DOIs hold none, whatever they look like."""
     for value in values:
         text = line_of(value) if isinstance(value, str | float) else ""
         if "://" in text and not _of_arxiv(text):
             continue
-        marked = re.sub(r"(?i)\barxiv[.:]", " ", text[:MAX_URL])
+        without = DOI.sub(_arxiv_part, unquote(text[:MAX_URL]))
+        marked = re.sub(r"(?i)\barxiv[.:]", " ", without)
         if found := arxiv_id_in(marked.removesuffix(".pdf")):
             return found
     return None
+
+
+def _arxiv_part(doi: re.Match[str]) -> str:
+    """What an arXiv DOI has for an id; nothing of any other."""
+    return f" {doi[1][len(ARXIV_DOI) :]}" if doi[1].lower().startswith(ARXIV_DOI) else " "
 
 
 def _of_arxiv(url: str) -> bool:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from rag.readers.hf_api import PAGES, from_json
+from rag.readers.html_size import check_elements, check_size
 from rag.readers.records import Fields, Records
 from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem, is_binary
@@ -35,12 +36,19 @@ def recognises(raw: Raw) -> bool:
 
 
 def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry], list[Problem]]:
-    """The papers in their order; from the data of the page, or else from what it shows."""
+    """The papers in their order; from the data of the page, or else from what it shows.
+
+    Raises:
+        SourceError: the page is too large.
+    """
     from lxml.etree import ParserError
     from lxml.html import HTMLParser, document_fromstring
 
+    check_size(raw)
+    data = raw.text.encode("utf-8")
     try:
-        page = document_fromstring(raw.text.encode("utf-8"), parser=HTMLParser(encoding="utf-8", no_network=True))
+        check_elements(data, raw.name)
+        page = document_fromstring(data, parser=HTMLParser(encoding="utf-8", no_network=True))
     except ParserError:  # nothing in it but comments
         return [], raw.problems
     for element in page.iter("div"):

@@ -9,9 +9,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from rag.errors import SourceError
-from rag.papers import arxiv_id_in, doi_in
+from rag.papers import arxiv_id_in
 from rag.readers.blocks import Block, clean, heading_block, text_block
 from rag.readers.document import Document, entry, names
+from rag.readers.fields import doi_of
+from rag.readers.html_size import check_elements, check_size
 from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem, is_binary
 
@@ -19,8 +21,6 @@ HEAD = 4096
 BEGINS = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body)\b", re.I)
 BEFORE = (("<?xml", ">"), ("<!--", "-->"))  # may stand before it
 CHARSET = re.compile(rb"charset\s{0,5}=\s{0,5}[\"']?([\w-]{2,40})", re.I)
-MAX_BYTES = 20_000_000
-MAX_ELEMENTS = 200_000
 MAX_ARTICLE = 20_000  # elements of a page in which the article is looked for: that takes 0.1 ms each
 DATE = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})")
 LABEL = re.compile(r"^(?:Abstract|Title)\s*:\s*", re.I)
@@ -52,15 +52,12 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
     """
     from lxml.etree import LxmlError
 
-    if len(raw.data) > MAX_BYTES:
-        raise SourceError(f"{raw.name} has {len(raw.data):,} bytes; of a page at most {MAX_BYTES:,} are read.", "")
+    check_size(raw)
     problems = list(raw.problems)
     try:
-        tree = _tree(_decoded(raw))
-        elements = sum(1 for _ in tree.iter())
-        if elements > MAX_ELEMENTS:
-            raise SourceError(f"{raw.name} has over {MAX_ELEMENTS:,} elements.", "Save the article alone.")
-        document = _document(tree, today, whole=elements > MAX_ARTICLE)
+        page = _decoded(raw).encode("utf-8", "replace")
+        elements = check_elements(page, raw.name)
+        document = _document(_tree(page), today, whole=elements > MAX_ARTICLE)
     except (LxmlError, ValueError, RecursionError, AssertionError) as error:
         raise SourceError(f"{raw.name} is no HTML that can be read.", "Save the page again.") from error
     document.problems = problems
@@ -79,11 +76,11 @@ def _decoded(raw: Raw) -> str:
     return raw.text
 
 
-def _tree(text: str) -> Any:
+def _tree(page: bytes) -> Any:
     from lxml import html
 
     parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
-    return html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+    return html.document_fromstring(page, parser=parser)
 
 
 def _document(tree: Any, today: date, *, whole: bool) -> Document:
@@ -108,7 +105,7 @@ def _document(tree: Any, today: date, *, whole: bool) -> Document:
         published=_day(_first(metas, "citation_date", "citation_publication_date", "citation_online_date"), today)
         or _day(_first(metas, "article:published_time", "dc.date", "date"), today),
         arxiv_id=arxiv_id_in(of_arxiv) or _address_id(tree),
-        doi=doi_in(_first(metas, "citation_doi", "dc.identifier")),
+        doi=doi_of(_first(metas, "citation_doi", "dc.identifier")),
         url=_address(tree),
         from_record=record and not latexml,
     )

@@ -14,14 +14,29 @@ from rag.readers.pdf_blocks import blocks
 from rag.readers.pdf_layout import body_size, in_reading_order, without_margins
 from rag.readers.pdf_lines import Line, Page
 from rag.readers.pdf_process import read_printed
+from rag.readers.pdf_tables import with_rows
 from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem
 
 SIGNATURE = re.compile(rb"(?:\A|[\r\n\0])[ \t]*%PDF-\d")  # not within a line: a paper may write about it
 SIGNATURE_WITHIN = 1024  # bytes; some files have a mail's head before it
 LEAST_CHARACTERS = 20  # a page; a scan's pages have none
+REFERENCES = re.compile(r"\W{0,9}(?:references|bibliography)\W{0,9}", re.I)
 TITLE_WITHIN = 0.6  # of the first page's height
 LEAST_TITLE = 8
+MARK = re.compile(r"(?:\bdoi\s?:?\s?|\bdoi\.org/|/doi/|\bdigital object identifier:?\s)(?=10\.[0-9]{4,9}/)", re.I)
+OTHERS = re.compile(  # a line that names another thing than the paper; "Scientific Data" is a journal
+    r"\b(?:available|archived?|repository|see|supplement\w*|data ?sets?|(?:data|code|software) (?:and|at|are|is))\b",
+    re.I,
+)
+# Where data and programs are deposited: a paper may have such a DOI besides its own.
+DEPOSITS = (
+    *("10.5281/zenodo", "10.6084/m9.figshare", "10.5061/dryad", "10.7910/dvn", "10.17605/osf", "10.17632/"),
+    "10.1594/pangaea",
+)
+FOOTNOTE_MARK = re.compile(r"(?<=[a-z])[a-z0-9]\)$")  # raised at a title's end: "Linebreaka)"
+TABLE_LEFT_OUT = "A table on page {} was left out: its rows cannot be told apart for sure."
+HEAD, FOOT = 0.2, 0.75  # of the first page's height
 STAMP = re.compile(
     r"arXiv:\s?(?P<id>[0-9]{4}\.[0-9]{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/[0-9]{7})v[0-9]{1,2}"
     r"\s{1,4}\[[\w.-]{2,20}\]\s{1,4}(?P<date>[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4})"
@@ -46,7 +61,9 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
         raise SourceError(f"{raw.name} has no text layer: its pages are only images.", remedy)
     first = "\n".join(line.text for line in pages[0].lines)
     size = body_size(pages)
-    inside = [in_reading_order(page) for page in without_margins(pages)]
+    rows = [with_rows(page) for page in without_margins(pages)]
+    inside = [in_reading_order(page) for page, _ in rows]
+    unread = [Problem(1, TABLE_LEFT_OUT.format(page.number)) for page, left_out in rows if left_out]
     title, inside[0] = _title(inside[0], size, sane_title(printed.title))
     stamp = STAMP.search(" ".join(first.split()))
     found = Document(
@@ -55,9 +72,9 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
         authors=authors_in(clean(printed.author)),
         published=_day(stamp["date"], today) if stamp else None,
         arxiv_id=stamp["id"] if stamp else None,
-        doi=_own_doi(first),
+        doi=_own_doi(pages[0]),
         printed=True,
-        problems=[Problem(1, message) for message in printed.problems],
+        problems=[*(Problem(1, message) for message in printed.problems), *unread],
     )
     one, odd = entry(found, raw.name)
     return [one], odd
@@ -112,14 +129,31 @@ def _joined(lines: Sequence[Line]) -> str:
     text = ""
     for line in lines:
         text += clean(line.text) + ("" if line.broken else " ")
-    return text.strip().rstrip("∗*†‡§¶⋆ ")
+    text = text.strip().rstrip("∗*†‡§¶⋆ ")
+    return FOOTNOTE_MARK.sub("", text) if text.count(")") > text.count("(") else text
 
 
-def _own_doi(first_page: str) -> str | None:
-    """The only DOI above any references: of several, one may be another paper's."""
-    above = re.split(r"\n\W{0,9}(?:references|bibliography)\W{0,9}\n", first_page, maxsplit=1, flags=re.I)[0]
-    found = {doi_in(word) for word in above.split() if "10." in word} - {None}
-    return found.pop() if len(found) == 1 else None
+def _own_doi(page: Page) -> str | None:
+    """The only DOI above any references, if it stands marked as one in the page's head or foot.
+
+    Of several, one may be another paper's; one within the text is what the paper is about, or its data's.
+    """
+    found: set[str] = set()
+    own: set[str] = set()
+    for line in page.lines:
+        if REFERENCES.fullmatch(line.text):
+            break
+        printed = {doi for word in line.text.split() if "10." in word and (doi := _printed_doi(word))}
+        found |= {doi for doi in printed if not doi.startswith(DEPOSITS)}
+        outside = not HEAD * page.height < line.y < FOOT * page.height
+        if outside and MARK.search(line.text) and not OTHERS.search(line.text):
+            own |= printed
+    return found.pop() if len(found) == 1 and found <= own else None
+
+
+def _printed_doi(word: str) -> str | None:
+    """The DOI in a word; none where it has signs at which one in running text ends, so that its end is not known."""
+    return None if "<" in word else doi_in(word)
 
 
 def _day(text: str | None, today: date) -> date | None:

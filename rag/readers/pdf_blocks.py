@@ -44,11 +44,16 @@ class Run:
         """The size of the type of its first line, in points."""
         return self.lines[0][0].size
 
+    @property
+    def row(self) -> bool:
+        """Whether it is a row of a table."""
+        return self.lines[0][0].row
+
 
 def blocks(pages: Sequence[Page], size: float) -> list[Block]:
     """Headings and paragraphs of pages in reading order; `size` is the body's type."""
     spacing = max(LINE_SPACING, 1.3 * _spacing(pages, size))
-    runs = [run for run in _flowing(_runs(pages, size, spacing), size) if run.heading or _is_text(run)]
+    runs = [run for run in _flowing(_runs(pages, size, spacing), size) if run.heading or run.row or _is_text(run)]
     words = _words(pages)
     return [block for run in runs if (block := _block(run, words)).text]
 
@@ -66,7 +71,7 @@ def _runs(pages: Sequence[Page], size: float, spacing: float) -> list[Run]:
     runs: list[Run] = []
     for page in pages:
         for index, line in enumerate(page.lines):
-            run = runs[-1] if runs else None
+            run = runs[-1] if runs and not runs[-1].row and not line.row else None
             if run and _goes_on(run, line, page.number):
                 run.lines.append((line, page.number))
                 continue
@@ -119,7 +124,7 @@ def _follows(run: Run, line: Line, page: int, spacing: float) -> bool:
 def _is_heading(line: Line, before: Line | None, after: Sequence[Line], size: float) -> bool:
     """Whether a line is the first of a heading, by its words and its type, and by what stands around it."""
     text = line.text.strip()
-    if len(text) > MAX_SECTION or not WORD.search(text) or CAPTION.match(text):
+    if line.row or len(text) > MAX_SECTION or not WORD.search(text) or CAPTION.match(text):
         return False
     larger = line.size > size + 0.6
     marked = line.bold or larger or text.isupper()
@@ -156,6 +161,8 @@ def _flowing(runs: Iterable[Run], size: float) -> list[Run]:
     for run in runs:
         if run.heading:
             open_run = None
+        elif run.row:
+            pass  # a table may stand within a paragraph
         elif abs(run.size - size) <= 0.6:
             if open_run and _continues(open_run, run):
                 open_run.lines += run.lines

@@ -21,7 +21,8 @@ SAMPLES = 5
 class Line:
     """A line of text, or the part of it in one column; points from the page's left and TOP edge.
 
-    `broken` says that a hyphen at its end was taken off, which may or may not belong to the word.
+    `broken` says that a hyphen at its end was taken off, which may or may not belong to the word; `row` that it
+    is a row of a table.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Line:
     bold: bool = False
     upright: bool = True
     broken: bool = False
+    row: bool = False
 
 
 @dataclass(frozen=True, slots=True)

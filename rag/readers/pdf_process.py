@@ -20,6 +20,7 @@ MAX_PAGES = 2000
 MAX_SECONDS = 60.0  # after which no further page is begun
 GRACE = 30.0  # for the page begun last, and for starting
 MEMORY = 800_000_000  # bytes, and four times the file; a paper takes a tenth
+INCOMPLETE = "Incomplete:"  # begins the word of a document that was not read to its end
 AGAIN = "Get it again; was the download cut off?"
 TOO_MANY = f"at most {MAX_PAGES:,} are read."
 FAILURES = {
@@ -90,7 +91,7 @@ def _pages(document: Any, count: int) -> tuple[list[Page], list[str]]:
         else:
             pages.append(page)
         if time.monotonic() > stop and index + 1 < count:
-            problems.append(f"Reading took over {MAX_SECONDS:.0f} seconds: stopped after page {index + 1} of {count}.")
+            problems.append(f"{INCOMPLETE} {index + 1} of {count} pages were read, in {MAX_SECONDS:.0f} seconds.")
             break
     return pages, problems
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from rag.errors import SourceError
 
 BINARY_STARTS = (b"\x89PNG", b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"SQLite")
+READ = (
+    "paperchat reads documents (PDF, DOCX, HTML, Markdown, text), references (BibTeX, RIS, CSV, JSON, Zotero, "
+    "Semantic Scholar, OpenAlex, arXiv's feeds) and Daily Papers pages (saved text, HTML, JSON)."
+)
 SAMPLE = 65536
 # Share of control bytes that no text has: random bytes have 11 %, and a small file may be one page
 # with some garbage in it, which still has papers to save.
@@ -51,7 +55,7 @@ def _decode(data: bytes, name: str, problems: list[Problem]) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
     if is_binary(data):
-        raise SourceError(f"{name} is not text.", "Give a text file.")
+        raise SourceError(f"{name} is not text.", READ)
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8")

@@ -36,7 +36,15 @@
     if (!card) return [block("pc-paper", chip.getAttribute("aria-label"))];
     const parts = [...card.querySelectorAll(":scope > summary :is(.pc-paper, .pc-meta)")].map((part) => part.cloneNode(true));
     const marks = marksOf(card, chip.closest(".pc-sentence"));
-    const quotes = marks.map((mark) => block("pc-said", ...mark.cloneNode(true).childNodes));
+    let told = null; // the place in the full text, once for all quotes of a passage
+    const quotes = marks.flatMap((mark) => {
+      const before = mark.closest(".pc-abstract")?.previousElementSibling;
+      const where = before?.matches(".pc-where") ? before : null;
+      const said = block("pc-said", ...mark.cloneNode(true).childNodes);
+      const quoted = where && where !== told ? [block("pc-meta", where.textContent), said] : [said];
+      told = where;
+      return quoted;
+    });
     if (quotes.length) parts.push(block("pc-quotes", ...quotes));
     if (touch.matches) parts.push(block("pc-meta", "Tap again to open the source."));
     return parts;

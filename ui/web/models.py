@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.answer.answer import Searched, Turn, iso
+from rag.answer.answer import Searched, Turn, dated
 from rag.answer.retrieve import Retrieval
 from rag.papers import Filters, Paper
 from rag.settings import AnswererName, Style
+
+DATED = 'As far as the date is known: "2021-08-14", "2021-08", "2021"; null without one.'
 
 
 class _Given(BaseModel):
@@ -76,15 +78,33 @@ class PaperOut(BaseModel):
     paper_id: str
     title: str
     abstract: str
-    published: date | None = Field(description="None when the source shows no date.")
+    published: str | None = Field(description=DATED)
     year_inferred: bool
     n_authors: int | None
     organisation: str | None
+    authors: list[str] = Field(description="Empty where only their number is known.")
+    arxiv_id: str | None = Field(description="Without a version.")
+    doi: str | None
+    url: str | None
+    has_full_text: bool = Field(description="Whether the library holds more of it than the abstract.")
 
     @classmethod
     def of(cls, paper: Paper) -> PaperOut:
         """From the library's."""
-        return cls(**{name: getattr(paper, name) for name in PaperOut.model_fields})
+        return cls(
+            paper_id=paper.paper_id,
+            title=paper.title,
+            abstract=paper.abstract,
+            published=dated(paper),
+            year_inferred=paper.year_inferred,
+            n_authors=paper.n_authors,
+            organisation=paper.organisation,
+            authors=list(paper.authors),
+            arxiv_id=paper.arxiv_id,
+            doi=paper.doi,
+            url=paper.url,
+            has_full_text=paper.body_hash is not None,
+        )
 
 
 class PaperDetails(BaseModel):
@@ -109,7 +129,7 @@ class RankedOut(BaseModel):
     rank: int
     paper_id: str
     title: str
-    published: date | None
+    published: str | None = Field(description=DATED)
     score: float
     scores: dict[str, float]
 
@@ -130,7 +150,7 @@ class RetrieveResponse(BaseModel):
                 rank=ranked.rank,
                 paper_id=ranked.paper.paper_id,
                 title=ranked.paper.title,
-                published=ranked.paper.published,
+                published=dated(ranked.paper),
                 score=ranked.score,
                 scores=dict(ranked.scores),
             )
@@ -141,16 +161,17 @@ class RetrieveResponse(BaseModel):
 
 
 class CitationOut(BaseModel):
-    """Marker [n]: `quote` is the abstract's text from `start` to `end`."""
+    """Marker [n]: `quote` is the text from `start` to `end` of the abstract, or of the full text."""
 
     n: int
     paper_id: str
     title: str
-    published: date | None
+    published: str | None = Field(description=DATED)
     quote: str
     start: int
     end: int
     support: float = Field(ge=0, le=1)
+    in_full_text: dict[str, Any] | None = Field(description="The passage of the full text; null for the abstract.")
 
 
 class SentenceOut(BaseModel):
@@ -206,7 +227,7 @@ class ErrorOut(BaseModel):
 def searched_dict(searched: Searched) -> dict[str, Any]:
     """The `searched` event."""
     papers = [
-        {"paper_id": found.paper.paper_id, "title": found.paper.title, "published": iso(found.paper.published)}
+        {"paper_id": found.paper.paper_id, "title": found.paper.title, "published": dated(found.paper)}
         for found in searched.passages
     ]
     return {"query_used": searched.query_used, "filters": searched.filters.as_dict(), "papers": papers}
