@@ -67,7 +67,8 @@ def export(file: Target, force: Replace = False, json_output: Json = False) -> N
 def import_(file: Source, json_output: Json = False) -> None:
     """Add the papers of an exported library. Vectors of the same embedder are taken as they are."""
     from rag.batch import print_json
-    from rag.ingest import library_fingerprint, records
+    from rag.embedding import records
+    from rag.ingest import library_fingerprint
     from rag.library.importing import import_into
     from rag.library.library import Library
     from rag.models.embedder import load_embedder

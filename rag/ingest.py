@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rag.chunking import CHUNKER_VERSION, chunk, embedding_text
-from rag.errors import SourceError
-from rag.library.codec import text_key
+from rag.chunking import CHUNKER_VERSION
+from rag.embedding import Progress, ahead, batches, records
+from rag.gathering import INCOMPLETE, groups
 from rag.library.identity import storable
 from rag.library.library import Library
 from rag.library.records import Record, SourceEntry
 from rag.library.writer import Writer
-from rag.models.interfaces import Embedder, Encoded
+from rag.models.interfaces import Embedder
 from rag.papers import Body, Paper
-from rag.placing import Drafts, Outcome
-from rag.readers import MAX_BYTES, Raw, SourceReading, find_sources, is_document, load, read_raw
+from rag.placing import Drafts, IngestRow
+from rag.readers import MAX_BYTES, SourceReading
 
-GROUP_BYTES = 20_000_000  # of files that are read before what they hold is stored
-GROUP_DOCUMENTS = 8  # of those that take long to read
-INCOMPLETE = ""  # the content hash of a document that could not be read to its end: it is read again
-BATCH = 32  # papers embedded and stored in one transaction: what an interruption can lose
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class IngestRow:
-    """What became of one listing of a paper, or of a file that could not be read."""
-
-    item: str
-    source: str
-    outcome: Outcome
-    reason: str = ""
-    paper_id: str = ""
+__all__ = ["IngestReport", "IngestRow", "IngestWarning", "ingest", "ingest_readings", "library_fingerprint", "rebuild"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +68,7 @@ def ingest(
     rows: list[IngestRow] = []
     warnings: list[IngestWarning] = []
     with _Session(library, embedder, progress) as session:
-        for group in _groups(paths, library, most_bytes):
+        for group in groups(paths, library, most_bytes):
             rows += [*group.failed, *group.known, *session.store(group.readings)]
             warnings += _warnings(group.readings)
     return IngestReport(tuple(rows), tuple(warnings))
@@ -114,54 +96,9 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
     with library.write() as writer:
         known = library if library.fingerprint == fingerprint else None
         papers = library.find()
-        batches = (records(batch, embedder, _bodies(batch, library), known) for batch in _batches(papers, progress))
-        writer.replace_all(batches, fingerprint)
+        made = (records(batch, embedder, _bodies(batch, library), known) for batch in batches(papers, progress))
+        writer.replace_all(made, fingerprint)
     return len(papers)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Some files: what they hold, rows of documents that are there already, and of files that cannot be read."""
-
-    readings: list[SourceReading] = field(default_factory=list)
-    known: list[IngestRow] = field(default_factory=list)
-    failed: list[IngestRow] = field(default_factory=list)
-
-
-def _groups(paths: Iterable[Path], library: Library, most_bytes: int) -> Iterator[_Group]:
-    """The files in groups, each stored before the next is read: an interruption costs one of them."""
-    group, size, names = _Group(), 0, dict[str, str]()
-    for path in find_sources(paths):
-        try:
-            raw = load(path, most_bytes)
-            if row := _known_document(raw, library):
-                group.known.append(row)
-                continue
-            group.readings.append(_named_apart(read_raw(raw, shown=str(path)), path, names))
-            size += GROUP_BYTES // GROUP_DOCUMENTS if is_document(raw) else len(raw.data)
-        except SourceError as error:
-            group.failed.append(IngestRow(str(path), path.name, "failed", str(error)))
-        if size >= GROUP_BYTES:
-            yield group
-            group, size = _Group(), 0
-    yield group
-
-
-def _known_document(raw: Raw, library: Library) -> IngestRow | None:
-    """The row of a document that was read before, whole: it is not read again, which takes seconds."""
-    if not is_document(raw):
-        return None
-    entries = list(library.known_entries({raw.sha256}).values())
-    papers = library.papers([entries[0][0]]) if len(entries) == 1 and entries[0][1] != INCOMPLETE else {}
-    return next((IngestRow(p.title, raw.name, "unchanged", paper_id=i) for i, p in papers.items()), None)
-
-
-def _named_apart(reading: SourceReading, path: Path, names: dict[str, str]) -> SourceReading:
-    """Two files of one name at once are two sources: the second is called by its folder too, or by its path."""
-    for name in (reading.name, f"{path.resolve().parent.name}/{path.name}", str(path.resolve())):
-        if names.setdefault(name, reading.sha256) == reading.sha256:
-            return replace(reading, name=name)
-    return reading
 
 
 def _warnings(readings: Sequence[SourceReading]) -> list[IngestWarning]:
@@ -242,78 +179,12 @@ def _store(drafts: Drafts, library: Library, embedder: Embedder, writer: Writer,
         made = records(batch, embedder, {**_bodies(batch, library), **read}, library)
         return [replace(record, entries=changed[record.paper.paper_id].entries) for record in made]
 
-    for stored in _ahead(embedded, _batches([draft.paper for draft in changed.values()], progress)):
+    for stored in ahead(embedded, batches([draft.paper for draft in changed.values()], progress)):
         writer.upsert(stored)
     writer.add_entries(drafts.listed())
-
-
-def _ahead(
-    make: Callable[[Sequence[Paper]], list[Record]], batches: Iterable[Sequence[Paper]]
-) -> Iterator[list[Record]]:
-    """What is made of each batch; the next one is made in a thread while the caller stores the one before."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: Future[list[Record]] | None = None
-        for batch in batches:
-            before, waiting = waiting, pool.submit(make, batch)
-            if before is not None:
-                yield before.result()
-        if waiting is not None:
-            yield waiting.result()
 
 
 def _bodies(papers: Sequence[Paper], library: Library) -> dict[str, Body]:
     """The stored full texts that these papers are known to have."""
     having = [paper.paper_id for paper in papers if paper.body_hash]
     return {paper_id: body for paper_id in having if (body := library.body(paper_id))}
-
-
-def _batches(papers: Sequence[Paper], progress: Progress | None) -> Iterator[Sequence[Paper]]:
-    """Batches of papers, one with a full text alone, which has many passages; progress is told when the one before
-    has been dealt with."""
-    start = 0
-    while start < len(papers):
-        if progress:
-            progress(start, len(papers))
-        end = start + 1
-        while end < len(papers) and end - start < BATCH and not (papers[start].body_hash or papers[end].body_hash):
-            end += 1
-        yield papers[start:end]
-        start = end
-    if progress and papers:
-        progress(len(papers), len(papers))
-
-
-def records(
-    papers: Sequence[Paper], embedder: Embedder, bodies: Mapping[str, Body], known: Library | None
-) -> list[Record]:
-    """Papers with passages and embeddings; texts that `known` has embeddings of are not embedded again."""
-    passages = {
-        paper.paper_id: chunk(paper, embedder.count_tokens, window=embedder.max_tokens, body=bodies.get(paper.paper_id))
-        for paper in papers
-    }
-    pairs = [(paper.title, passage.text) for paper in papers for passage in passages[paper.paper_id]]
-    texts = {text_key(*pair): pair for pair in pairs}
-    encoded = known.encoded_by_text(texts) if known else {}
-    missing = [key for key in texts if key not in encoded]
-    encoded |= zip(missing, _embed([texts[key] for key in missing], embedder), strict=True)
-
-    def record(paper: Paper) -> Record:
-        own = passages[paper.paper_id]
-        vectors = [encoded[text_key(paper.title, passage.text)] for passage in own]
-        return Record(paper, own, vectors, body=bodies.get(paper.paper_id))
-
-    return [record(paper) for paper in papers]
-
-
-def _embed(texts: Sequence[tuple[str, str]], embedder: Embedder) -> list[Encoded]:
-    """Embeddings of passages under their titles; token spans count from the passage's first character."""
-    if not texts:
-        return []
-    titled = [embedding_text(title, text) for title, text in texts]
-    encoded = embedder.encode([text for text, _ in titled])
-    return [_rebased(one, prefix) for one, (_, prefix) in zip(encoded, titled, strict=True)]
-
-
-def _rebased(encoded: Encoded, prefix: int) -> Encoded:
-    in_passage = encoded.spans[:, :1] >= prefix
-    return replace(encoded, spans=np.where(in_passage, encoded.spans - prefix, -1).astype(np.int32))

@@ -18,6 +18,17 @@ LEAST_SHARE = 0.5  # of the known full text that one in its place must have
 NOT_TOLD = {"date_of", "from_document", "year_inferred"}  # fields whose change is no news to a person
 
 
+@dataclass(frozen=True, slots=True)
+class IngestRow:
+    """What became of one listing of a paper, or of a file that could not be read."""
+
+    item: str
+    source: str
+    outcome: Outcome
+    reason: str = ""
+    paper_id: str = ""
+
+
 @dataclass(slots=True)
 class Draft:
     """A paper as it will be stored; `stored` is how the library has it now, `body` a full text read in this run."""

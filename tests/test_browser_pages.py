@@ -82,7 +82,7 @@ def test_files_are_added_with_an_outcome_each_and_a_removal_is_undone(
         expect(library.locator(".pc-lib-count")).to_contain_text("of 237")
         status = tab.page.locator("#pc-status")
         expect(status).to_contain_text("237 papers")
-        drop = library.locator("#pc-lib-files .wrap")
+        drop = library.locator("#pc-lib-files .wrap").last
         assert "PDFs, documents or reference lists" in drop.evaluate(
             "zone => getComputedStyle(zone, '::after').content"
         )

@@ -255,7 +255,7 @@ def test_a_known_document_is_not_read_again_and_a_removed_one_is(library: Librar
     (added,) = ingest([path], library, EMBEDDER).rows
     assert (added.item, added.outcome) == (TITLE, "added")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("rag.ingest.read_raw", None)  # nobody reads
+        patched.setattr("rag.gathering.read_raw", None)  # nobody reads
         (known,) = ingest([path], library, EMBEDDER).rows
     assert (known.item, known.outcome, known.paper_id) == (TITLE, "unchanged", added.paper_id)
     library.delete([added.paper_id])
@@ -339,7 +339,7 @@ def test_a_document_that_was_read_in_part_is_read_again(
         SourceReading("long.pdf", sha256, (document(cut, FERNS),), (unread,)),
         SourceReading("long.pdf", sha256, (document(abstract=FERNS),), ()),
     ]
-    monkeypatch.setattr("rag.ingest.read_raw", lambda *_, **__: readings.pop(0))
+    monkeypatch.setattr("rag.gathering.read_raw", lambda *_, **__: readings.pop(0))
     assert [ingest([path], library, EMBEDDER).rows[0].outcome for _ in range(3)] == ["added", "updated", "unchanged"]
     assert library.body(library.find()[0].paper_id) == BODY
 
@@ -347,7 +347,7 @@ def test_a_document_that_was_read_in_part_is_read_again(
 def test_what_was_read_before_an_interruption_is_stored(
     library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("rag.ingest.GROUP_BYTES", 300)
+    monkeypatch.setattr("rag.gathering.GROUP_BYTES", 300)
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(6):
@@ -361,7 +361,7 @@ def test_what_was_read_before_an_interruption_is_stored(
             raise KeyboardInterrupt
         return real(raw, shown=shown)
 
-    monkeypatch.setattr("rag.ingest.read_raw", stopping)
+    monkeypatch.setattr("rag.gathering.read_raw", stopping)
     with pytest.raises(KeyboardInterrupt):
         ingest([folder], library, EMBEDDER)
     assert len(library.find()) == 4

@@ -14,10 +14,13 @@ from types import ModuleType
 import pytest
 from document_helpers import (
     ABSTRACT,
+    BODY,
     BOLD,
     LEFT,
+    RIGHT_COLUMN,
     STAMP,
     TODAY,
+    Item,
     front,
     lines,
     long_paper,
@@ -542,3 +545,149 @@ class TestDocument:
 
     def test_readers_take_today_for_a_day(self) -> None:
         assert read(markdown, f"---\ndate: {TODAY}\n---\n# T T\n\n{PROSE}", "a.md")[0].paper.published == TODAY
+
+
+PROSE_LINES = [f"The canal keeps line {n} of the text near the river and the" for n in range(6)]
+LISTED = [f"[{n}] A. B. Author{n}. A Title of Another Paper. Journal of Things, 20{n:02}." for n in range(1, 11)]
+
+
+def table(*columns: float, y: float = 400, rows: int = 5, step: float = 14) -> list[Item]:
+    """A table with a caption: a name and a value for each further column; row n holds n1.1, n1.2 and so on."""
+    drawn: list[Item] = [(LEFT, y - 20, BODY, 10, "Table 1: Hit rates in percent.")]
+    drawn += [(x, y, BODY, 9, text) for x, text in zip(columns, ("Trace", "LRU", "LFU", "Ours"), strict=False)]
+    for n in range(1, rows + 1):
+        values = (f"{'ABCDEFGH'[n - 1]}lpha", *(f"{n}1.{k}" for k in range(1, len(columns))))
+        drawn += [(x, y + step * n, BODY, 9, text) for x, text in zip(columns, values, strict=True)]
+    return drawn
+
+
+def body_text(data: bytes) -> tuple[str, str]:
+    """The full text of a PDF, and its problems."""
+    found, problems = read(pdf_reader, data, "paper.pdf")
+    assert found.body is not None
+    return found.body.text, problems
+
+
+@pytest.mark.usefixtures("in_process")
+class TestPdfTables:
+    START = (*front(), (LEFT, 260, BOLD, 12, "1 Introduction"), *lines(PROSE_LINES, y=280))
+
+    @pytest.mark.parametrize("gap", [30, 80, 110, 160])
+    @pytest.mark.parametrize("by_column", [False, True])
+    def test_each_row_is_one_line_with_its_cells_in_order(self, gap: float, by_column: bool) -> None:
+        drawn = table(*(LEFT + gap * k for k in range(4)))
+        drawn = sorted(drawn, key=lambda item: (item[2:4], item[0])) if by_column else drawn
+        text, _ = body_text(pdf([[*self.START, *drawn]]))
+        paragraphs = text.replace(" |", "").split("\n\n")
+        for n in range(1, 6):
+            assert f"{'ABCDEFGH'[n - 1]}lpha {n}1.1 {n}1.2 {n}1.3" in paragraphs
+
+    def test_whole_numbers_in_many_rows_are_no_line_numbers(self) -> None:
+        drawn = [(LEFT, 380, BODY, 10, "Table 2: Counts.")]
+        drawn += [
+            (x, 400 + 14 * n, BODY, 9, text) for n in range(12) for x, text in ((LEFT, "Town"), (300, f"{n + 1}"))
+        ]
+        text, _ = body_text(pdf([[*self.START, *drawn]]))
+        assert [f"Town | {n + 1}" in text.split("\n\n") for n in range(12)] == [True] * 12
+
+    def test_a_table_in_one_of_two_columns_takes_nothing_from_the_other(self) -> None:
+        left = [(LEFT, 260, BOLD, 12, "1 Introduction"), *lines([one[:44] for one in PROSE_LINES] * 4, y=280)]
+        right = table(*(RIGHT_COLUMN + 60 * k for k in range(4)), y=300 + 1)
+        right = [(max(x, RIGHT_COLUMN), y, *rest) for x, y, *rest in right]
+        right += lines([one[:44] for one in PROSE_LINES], x=RIGHT_COLUMN, y=440)
+        text, _ = body_text(pdf([[*front(), *left, *right]]))
+        assert "Alpha | 11.1 | 11.2 | 11.3" in text.split("\n\n")
+        assert "line 5 of the text near the The canal keeps line 0" in text
+
+    def test_a_table_whose_rows_cannot_be_told_apart_is_left_out_and_said_to_be(self) -> None:
+        text, problems = body_text(pdf([[*self.START, *table(54, 160, 260, 360, step=6)]]))
+        assert "A table on page 1 was left out" in problems
+        assert "31.2" not in text
+        assert "near the river" in text
+
+
+@pytest.mark.usefixtures("in_process")
+class TestPdfMargins:
+    def test_a_sentence_that_the_text_repeats_is_no_running_head(self) -> None:
+        pages = []
+        for number, name in enumerate("wxyz"):
+            own = [f"On page {name * 4} there is line {'abcdefgh'[n % 8] * 3} of it." for n in range(53)]
+            for at in ((), (0, -1), (0, -1), (0,))[number]:
+                own[at] = "The machines were otherwise idle."
+            opening = [*front(), (LEFT, 250, BOLD, 12, "1 Introduction")] if number == 0 else []
+            pages.append([*opening, *lines(own[16:] if number == 0 else own, y=(80 + 16 * 12) if number == 0 else 80)])
+        text, _ = body_text(pdf(pages))
+        assert text.count("The machines were otherwise idle.") == 5
+
+    def test_a_value_alone_in_the_margin_stays_with_its_row(self) -> None:
+        page = [*TestPdfTables.START, *table(54, 200, y=640, rows=6)]
+        text, _ = body_text(pdf([page]))
+        assert "Flpha | 61.1" in text
+
+
+@pytest.mark.usefixtures("in_process")
+class TestReferenceLists:
+    def test_an_appendix_behind_the_list_stays(self) -> None:
+        page = [*TestPdfTables.START, (LEFT, 380, BOLD, 12, "References"), *lines(LISTED, y=400)]
+        page += [(LEFT, 560, BOLD, 12, "A Proof of the Theorem"), *lines(PROSE_LINES, y=580)]
+        found, _ = read(pdf_reader, pdf([page]), "r.pdf")
+        assert [section for section, _, _ in sections(found.body)] == ["1 Introduction", "A Proof of the Theorem"]
+        assert found.body is not None
+        assert "Another" not in found.body.text
+
+    def test_a_list_without_a_heading_at_the_end_is_left_out(self) -> None:
+        page = [*TestPdfTables.START, *(item for n, one in enumerate(LISTED) for item in lines([one], y=400 + 24 * n))]
+        text, _ = body_text(pdf([page]))
+        assert "Another" not in text
+        assert text.endswith("near the river and the")
+
+    def test_prose_under_that_heading_stays_and_what_follows_it(self) -> None:
+        blocks = [heading_block("1 One"), text_block(PROSE), heading_block("6 References"), text_block(PROSE * 2),
+                  heading_block("7 Options"), text_block(PROSE)]  # fmt: skip
+        (found, _) = entry(Document(blocks, title="A Title", abstract="Short."), "x")
+        assert [section for section, _, _ in sections(found.body)] == ["1 One", "6 References", "7 Options"]
+
+    def test_a_list_broken_over_pages_in_the_midst_of_entries_is_a_list(self) -> None:
+        rest = "Sciences], Vol. 275. Springer. 352 pages. [20] Ann B. Cee and D. E. Eff. 2004. Sorting. In Proc. ABC. "
+        blocks = [heading_block("1 One"), text_block(PROSE), heading_block("References"),
+                  text_block(rest + "21–22. [21] Ian Editor. 2007. A Book."), text_block(rest)]  # fmt: skip
+        (found, _) = entry(Document(blocks, title="A Title", abstract="Short.", printed=True), "x")
+        assert [section for section, _, _ in sections(found.body)] == ["1 One"]
+
+    def test_a_numbered_section_about_keywords_stays(self) -> None:
+        page = [*TestPdfTables.START, (LEFT, 380, BOLD, 12, "8 CCS Concepts and User-Defined")]
+        page += [(LEFT + 12, 394, BOLD, 12, "Keywords"), *lines(PROSE_LINES, y=412)]
+        found, _ = read(pdf_reader, pdf([page]), "k.pdf")
+        assert sections(found.body)[-1][0] == "8 CCS Concepts and User-Defined Keywords"
+
+
+class TestAbstracts:
+    def test_keywords_end_the_abstract(self) -> None:
+        blocks = [heading_block("Abstract"), text_block("We walk."), text_block("Keywords: walks, rivers"),
+                  text_block(PROSE), heading_block("Methods"), text_block(PROSE)]  # fmt: skip
+        (found, _) = entry(Document(blocks, title="A Title", printed=True), "x")
+        assert found.paper.abstract == "We walk."
+        assert found.body is not None
+        assert found.body.text.count(PROSE.strip()) == 2
+        assert "walks, rivers" not in found.body.text
+
+    def test_a_summary_behind_the_title_is_the_abstract_and_a_byline_is_none(self) -> None:
+        text = f"# Why We Moved\n\nBy Petra Lindqvist\n\n## Summary\n\nIt was faster.\n\n## Decisions\n\n{PROSE}"
+        found, problems = read(markdown, text, "note.md")
+        assert (found.paper.abstract, problems) == ("It was faster.", "")
+        assert [section for section, _, _ in sections(found.body)] == ["Decisions"]
+        bare, _ = read(markdown, text.replace("## Summary\n\n", ""), "note.md")
+        assert bare.paper.abstract.startswith("It was faster")
+
+    @pytest.mark.usefixtures("in_process")
+    def test_a_footnote_mark_is_no_part_of_a_title(self) -> None:
+        page = [(LEFT, 110, BOLD, 17, "A Title with Forced Linebreaka)"), *front()[2:], *lines(PROSE_LINES, y=260)]
+        assert read(pdf_reader, pdf([page]), "t.pdf")[0].paper.title == "A Title with Forced Linebreak"
+
+    def test_headings_of_a_short_web_page_are_kept(self) -> None:
+        page = f"""<html><head><meta name="citation_title" content="Moss Sensors at Home"></head><body><nav>Home</nav>
+            <h1>Moss Sensors at Home</h1><p>Haruka Sato and Emil Brandt</p><h2>Abstract</h2><p>Moss takes up metals.</p>
+            <h2>2 Calibration</h2><p>{PROSE}</p></body></html>"""
+        found, _ = read(html, page, "moss.html")
+        assert found.paper.abstract == "Moss takes up metals."
+        assert [section for section, _, _ in sections(found.body)] == ["2 Calibration"]

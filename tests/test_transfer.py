@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from library_helpers import HashEmbedder, fill, many_papers, open_library, paper, record
 from test_upkeep import BODY, ODD, found, record_with_body, run, stocked
 
+from rag.embedding import records
 from rag.errors import LibraryError
-from rag.ingest import ingest, library_fingerprint, rebuild, records
+from rag.ingest import ingest, library_fingerprint, rebuild
 from rag.library.catalog import Catalog
 from rag.library.importing import Imported, import_into
 from rag.library.library import Library

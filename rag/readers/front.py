@@ -30,7 +30,7 @@ NAMED = re.compile(
 DATELESS = re.compile(r"https?://|\bdoi\b|arxiv|\bn\.d\.|in press|to appear|forthcoming|\bpp?\. ?[0-9]", re.I)
 ABSTRACT = re.compile(NUMBERING + r"abstract\W*", re.I)
 SUMMARY = re.compile(r"(?:executive )?summary\W*", re.I)
-BYLINE = re.compile(r"by [A-Z][^.!?]{2,120}")
+BYLINE = re.compile(r"[Bb]y [A-Z][^.!?]{2,120}")
 ABSTRACT_OPENS = re.compile(r"(?:Abstract|ABSTRACT)(?:\s?[.:—–-]+\s*|\s+(?=[A-Z][^\n]{300}))")
 SUMMARY_WITHIN = 4  # blocks behind the title; one further on closes the paper
 FRONT_BLOCKS = 60  # the abstract is marked among the first

@@ -41,7 +41,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
     Raises:
         SourceError: the page is too large.
     """
-    from lxml.etree import ParserError
+    from lxml.etree import LxmlError
     from lxml.html import HTMLParser, document_fromstring
 
     check_size(raw)
@@ -49,7 +49,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
     try:
         check_elements(data, raw.name)
         page = document_fromstring(data, parser=HTMLParser(encoding="utf-8", no_network=True))
-    except ParserError:  # nothing in it but comments
+    except LxmlError:  # nothing in it but comments
         return [], raw.problems
     for element in page.iter("div"):
         props = element.get("data-props")

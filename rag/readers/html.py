@@ -181,9 +181,17 @@ def _blocks(tree: Any, article: Any) -> list[Block]:
     found = bare_extraction(tree, output_format="xml", include_comments=False, with_metadata=False)
     body = getattr(found, "body", None)  # None where no article is found
     blocks = list(_extracted(body)) if body is not None else []
-    if not any(not block.heading for block in blocks):
+    if not any(not block.heading for block in blocks) or _lost_headings(tree, blocks):
         blocks = list(_walk(tree))
     return blocks if any(not block.heading for block in blocks) else [text_block(_text(tree.find("body")))]
+
+
+def _lost_headings(tree: Any, blocks: list[Block]) -> bool:
+    """Whether an article was found without its headings, though the page has them and little else."""
+    if any(block.heading for block in blocks) or tree.find(".//h2") is None:
+        return False
+    found, whole = (sum(len(block.text) for block in some) for some in (blocks, _walk(tree)))
+    return whole <= 1.5 * found
 
 
 def _extracted(body: Any) -> Iterator[Block]:

@@ -105,8 +105,10 @@ def _goes_on(run: Run, line: Line, page: int) -> bool:
         return line.left - last.right < (4 if not run.heading else 1.7) * last.size
     if not run.heading or line.bold != last.bold or abs(line.size - last.size) > 0.6:
         return False
-    own = NUMBERED.match(line.text) or KNOWN_HEADING.fullmatch(line.text.strip())
-    return own is None and 0 < down < 1.6 * line.size and (line.bold or last.text.isupper() == line.text.isupper())
+    first = run.lines[0][0]
+    hangs = line.bold and line.left > first.left + 2 and NUMBERED.match(first.text.strip()) is not None
+    own = NUMBERED.match(line.text) or (KNOWN_HEADING.fullmatch(line.text.strip()) and not hangs)
+    return not own and 0 < down < 1.6 * line.size and (line.bold or last.text.isupper() == line.text.isupper())
 
 
 def _follows(run: Run, line: Line, page: int, spacing: float) -> bool:

@@ -47,7 +47,8 @@ def with_rows(page: Page) -> tuple[Page, bool]:
 
 def is_number(text: str) -> bool:
     """Whether a cell holds a value rather than words: "41.2", "< 35", "9117±38", "12 ms"."""
-    return any(map(str.isdigit, text)) and not NO_NUMBER.search(text) and sum(map(str.isalpha, text)) * 2 < len(text)
+    first = next(filter(str.isalnum, text), "")
+    return first.isdigit() and not NO_NUMBER.search(text) and sum(map(str.isalpha, text)) * 2 < len(text)
 
 
 def _cells(page: Page) -> list[Row]:
@@ -120,13 +121,15 @@ def _is_aligned(region: Sequence[Row]) -> bool:
         for near in [[other for one in region[max(0, index - 2) : index + 3] for other in one]]
         for cell in row
     )
-    return len(region) > 1 and plain >= 0.8 * len(cells) and below >= 0.8 * len(cells)
+    several = any(len(row) > 1 for row in region) and len(region) > 1
+    return several and plain >= 0.8 * len(cells) and below >= 0.8 * len(cells)
 
 
 def _is_row(row: Row) -> bool:
     """Whether these are cells: several numbers, or pieces set apart by wide gaps, and no columns of prose."""
     if len(row) == 1:
-        return is_number(row[0].text) and len(row[0].text.split()) > 1
+        words = row[0].text.split()
+        return len(row[0].text) < SHORT and len(words) > 1 and all(map(is_number, words[-2:]))
     if any(after.left < before.right - 2 for before, after in pairwise(row)):
         return False
     if not any(after.left - before.right > WIDE_GAP * 0.9 * before.size for before, after in pairwise(row)):
