@@ -605,9 +605,29 @@ class TestPdfTables:
         assert "31.2" not in text
         assert "near the river" in text
 
+    def test_a_row_of_a_name_and_many_numbers_stays(self) -> None:
+        row = "Nova 10.0 (118) 2455060.02 (118) 2.3 (119) 8000 (118) 1.6 (119) 4.0 (12) 17.3 (8)"
+        text, _ = body_text(pdf([[*self.START, *lines([row], y=420)]]))
+        assert row in text
+
+    def test_values_near_a_table_that_are_in_no_row_are_said_to_be_missing(self) -> None:
+        drawn = [(LEFT, 380, BODY, 10, "Table 3: Values of no column.")]
+        drawn += [(LEFT + 70 * n, 396 + 14 * n, BODY, 9, f"{n}7.5") for n in range(4)]
+        _, problems = body_text(pdf([[*self.START, *drawn]]))
+        assert "values of a table on page 1" in problems
+
 
 @pytest.mark.usefixtures("in_process")
 class TestPdfMargins:
+    def test_a_page_of_countless_pieces_is_read_soon(self) -> None:
+        line = b"".join(
+            b"1 0 0 1 %d %d Tm (%d) Tj " % (20 + 22 * (n % 26), 780 - n // 26 * 5, n % 90) for n in range(4000)
+        )
+        began = time.monotonic()
+        with suppress(SourceError):
+            read(pdf_reader, written_pdf(b"BT /F 4 Tf " + line + b"ET"), "pieces.pdf")
+        assert time.monotonic() - began < 3
+
     def test_a_sentence_that_the_text_repeats_is_no_running_head(self) -> None:
         pages = []
         for number, name in enumerate("wxyz"):
@@ -636,10 +656,10 @@ class TestReferenceLists:
         assert "Another" not in found.body.text
 
     def test_a_list_without_a_heading_at_the_end_is_left_out(self) -> None:
-        page = [*TestPdfTables.START, *(item for n, one in enumerate(LISTED) for item in lines([one], y=400 + 24 * n))]
-        text, _ = body_text(pdf([page]))
-        assert "Another" not in text
-        assert text.endswith("near the river and the")
+        pieces = [" ".join(LISTED[:3]), "Net, and P. Pot, eds.", " ".join(LISTED[3:6]), "Lecture Notes 7.", *LISTED[6:]]
+        blocks = [heading_block("1 One"), text_block(PROSE), *map(text_block, pieces)]
+        (found, _) = entry(Document(blocks, title="A Title", abstract="Short.", printed=True), "x")
+        assert sections(found.body) == [("1 One", None, PROSE.strip())]
 
     def test_prose_under_that_heading_stays_and_what_follows_it(self) -> None:
         blocks = [heading_block("1 One"), text_block(PROSE), heading_block("6 References"), text_block(PROSE * 2),

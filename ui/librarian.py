@@ -136,11 +136,11 @@ class Librarian:
 
     def _counted(self, browsing: Browsing, session: Session) -> Shown:
         """All of the list anew, and beside it how many papers there are now."""
-        shown = self._view(browsing, anew=True)
         try:
-            return shown._replace(status=self._views.status(session))
+            status = self._views.status(session)
         except PaperchatError:  # which stands in place of the list
-            return shown
+            status = gr.skip()
+        return self._view(browsing, anew=True)._replace(status=status)  # the list last: a search may change it
 
     def _look_up(self, browsing: Browsing) -> None:
         """The papers that are wanted; again where somebody typed on meanwhile, or the older list would stay."""

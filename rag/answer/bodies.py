@@ -11,7 +11,7 @@ from rag.library.library import Library
 from rag.library.records import Hit
 from rag.models.interfaces import Vector
 from rag.papers import Filters, Passage
-from rag.terms import terms
+from rag.terms import content_words, terms
 
 NEAREST = 4  # passages of each full text by their vectors
 WORDED = 2  # and by the question's words, which a number or a name deep in a paper needs
@@ -48,14 +48,22 @@ def _in_body(library: Library, hits: Sequence[Hit]) -> dict[str, list[Passage]]:
 
 
 def _with_words(query: str, passages: Sequence[Passage]) -> list[Passage]:
-    """The passages that have most of the query's words, by how rare each is within this text."""
-    wanted = set(terms(query))
-    own = [wanted & set(terms(passage.text)) for passage in passages]
+    """The passages that together have most of the query's telling words, by how rare each is within this text.
+
+    Each adds to what the ones before it have, so that the one place of a name is not lost behind common words.
+    """
+    left = {term for _, _, term in content_words(query)}
+    own = [left & set(terms(passage.text)) for passage in passages]
     having = Counter(term for each in own for term in each)
     rarity = {term: math.log((len(passages) + 1) / (count + 0.5)) for term, count in having.items()}
-    scores = [sum(rarity[term] for term in each) for each in own]
-    best = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:WORDED]
-    return [passages[i] for i in best if scores[i] > 0]
+    found: list[Passage] = []
+    while len(found) < WORDED and left & having.keys():
+        best = max(range(len(passages)), key=lambda i: (sum(rarity[term] for term in own[i] & left), -i))
+        if not own[best] & left:
+            break
+        found.append(passages[best])
+        left -= own[best]
+    return found
 
 
 def _in_reading_order(passages: Iterable[Passage]) -> list[Passage]:

@@ -14,6 +14,7 @@ from rag.answer.kinds import asks_how, asks_what, names_only
 from rag.answer.names import mentions, names
 from rag.answer.question import Question
 from rag.models.interfaces import Vector
+from rag.terms import terms
 
 # Weights set on the bundled questions (`make eval-dev`); coverage itself lies in [0, 1].
 TELLING = 0.5  # share of a word's weight that shrinks with the sentences of the abstract that have it
@@ -28,6 +29,7 @@ LATE_BONUS = 0.05  # for the last sentence, less for earlier ones: findings come
 DANGLING_MALUS = 0.05  # for "This ..." as long as the sentence before it is not chosen
 CONTINUED_BONUS = 0.1  # for "This approach ..." right behind a chosen sentence
 FOLLOWING = 0.15  # share of the coverage of the sentence before, whose subject goes on
+TITLED = 0.2  # of the weight of a word of the title where a full text is read, whose sentences do not repeat it
 SAID_MALUS = 0.3  # for a sentence that the last answer quoted: "tell me more" asks for others
 LINK_MALUS = 0.2  # for "our code is available at" where nobody asked for it
 SECOND, LATER = 0.45, 0.55  # of the best sentence's score that the second and later ones must reach
@@ -139,7 +141,11 @@ def _weights(evidence: Evidence, paper: PaperEvidence) -> Vector:
         return weights
     n, having = len(paper.sentences), (paper.sentence_matches >= 1).sum(axis=0)
     rarity = np.log((n + 1) / (having + 0.5)) / np.log((n + 1) / 0.5)
-    return np.asarray(weights * (1 - TELLING + TELLING * rarity), dtype=np.float32)
+    weights = weights * (1 - TELLING + TELLING * rarity)
+    if any(passage.in_body for passage in paper.passages):
+        title = set(terms(paper.paper.title))
+        weights = weights * np.array([TITLED if word.term in title else 1 for word in evidence.words])
+    return np.asarray(weights, dtype=np.float32)
 
 
 def _bonus(question: Question, paper: PaperEvidence, position: int) -> float:

@@ -35,7 +35,6 @@ DEPOSITS = (
     "10.1594/pangaea",
 )
 FOOTNOTE_MARK = re.compile(r"(?<=[a-z])[a-z0-9]\)$")  # raised at a title's end: "Linebreaka)"
-TABLE_LEFT_OUT = "A table on page {} was left out: its rows cannot be told apart for sure."
 HEAD, FOOT = 0.2, 0.75  # of the first page's height
 STAMP = re.compile(
     r"arXiv:\s?(?P<id>[0-9]{4}\.[0-9]{4,5}|[a-z-]{2,20}(?:\.[A-Z]{2})?/[0-9]{7})v[0-9]{1,2}"
@@ -63,7 +62,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
     size = body_size(pages)
     rows = [with_rows(page) for page in without_margins(pages)]
     inside = [in_reading_order(page) for page, _ in rows]
-    unread = [Problem(1, TABLE_LEFT_OUT.format(page.number)) for page, left_out in rows if left_out]
+    unread = [Problem(1, message) for _, message in rows if message]
     title, inside[0] = _title(inside[0], size, sane_title(printed.title))
     stamp = STAMP.search(" ".join(first.split()))
     found = Document(

@@ -28,6 +28,7 @@ WORD = re.compile(r"[^\W\d_]{3}")
 DROP_CAPITAL = re.compile(r"^([B-HJ-Z]) ([A-Z]{2,})(?= [a-z])")
 LAST_WORD = re.compile(r"[^\W\d_]+$")  # searched in the last LONGEST characters only
 LONGEST = 60
+LEAST_LETTERS = 0.05  # of a text; a table's row has few
 FIRST_WORD = re.compile(r"[^\W\d_]+")
 HYPHENATED = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,40}-[^\W\d_]{1,40}")
 
@@ -193,7 +194,7 @@ def _continues(open_run: Run, run: Run) -> bool:
 def _is_text(run: Run) -> bool:
     """Whether it has words: the numbers along an axis have none."""
     text = "".join(line.text for line, _ in run.lines)
-    return bool(WORD.search(text)) and sum(map(str.isalpha, text)) >= 0.15 * len(text)
+    return bool(WORD.search(text)) and sum(map(str.isalpha, text)) >= LEAST_LETTERS * len(text)
 
 
 def _words(pages: Sequence[Page]) -> Counter[str]:

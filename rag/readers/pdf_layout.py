@@ -43,6 +43,7 @@ def without_margins(pages: Sequence[Page]) -> list[Page]:
         for line in lines
         if seen[_pattern(line)] >= 2 or PAGE_NUMBER.fullmatch(line.text)
     )
+    numbers = {n: [line for line in lines if PAGE_NUMBER.fullmatch(line.text)][:20] for n, lines in edges.items()}
     counted = _counted(pages, edges)
 
     def is_running(line: Line, page: Page) -> bool:
@@ -52,8 +53,8 @@ def without_margins(pages: Sequence[Page]) -> list[Page]:
         share = again[height] / there[height]
         if count >= 2 and ((apart and share >= 0.5) or (count >= 4 and share >= 0.8)):
             return True
-        numbers = [other for other in edges[page.number] if PAGE_NUMBER.fullmatch(other.text)]
-        return any(abs(other.y - line.y) <= 3 and (apart or (page.number, other) in counted) for other in numbers)
+        near = (other for other in numbers[page.number] if abs(other.y - line.y) <= 3)
+        return any(apart or (page.number, other) in counted for other in near)
 
     def stays(line: Line, page: Page) -> bool:
         return not LEADERS.search(line.text) and not is_running(line, page)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from rag.readers.pdf_layout import gutter, rows_of, side_of
-from rag.readers.pdf_lines import WIDE_GAP, Line, Page
+from rag.readers.pdf_lines import Line, Page
 
 CELLS = " | "
 ROW_DISTANCE = 3.2  # sizes of the type between neighbouring rows of a table
@@ -18,19 +18,26 @@ SHORT = 60  # characters of a cell; longer ones are prose
 LONG_WORDS = 5  # a cell of so many words is prose where another stands beside it
 NO_NUMBER = re.compile(r"[^\W\d_]{3}")
 CAPTION = re.compile(r"tab(?:le|\.)\s*[0-9IVXS]", re.I)
+MOST_CAPTIONS = 20  # of a page
+MOST_CELLS = 60  # of a row; more are a drawing's
+LEAST_LOST = 3
+LEFT_OUT = "A table on page {} was left out: its rows cannot be told apart for sure."
+LOST = "Some values of a table on page {} stand in no clear row and may be missing."
 Row = list[Line]
 
 
-def with_rows(page: Page) -> tuple[Page, bool]:
-    """The page with each row of its tables as one line, and whether a table was left out.
+def with_rows(page: Page) -> tuple[Page, str]:
+    """The page with each row of its tables as one line, and what could not be read of them, if anything.
 
     A table whose rows stand too near each other to be told apart is left out: a wrong value is worse than none.
     """
-    rows = _cells(page)
+    captions = [line for line in page.lines if CAPTION.match(line.text)][:MOST_CAPTIONS]
+    rows = _cells(page, captions)
+    order = {line: index for index, line in enumerate(page.lines)}
     placed: dict[Line, Line | None] = {}
     left_out = False
     for region in _regions(rows):
-        captioned, aligned = _has_caption(region, page), _is_aligned(region)
+        captioned, aligned = _has_caption(region, captions), _is_aligned(region)
         if not captioned and not aligned:
             continue  # formulas stand like this, too
         unsure = captioned and aligned and _is_unsure(region)
@@ -39,10 +46,22 @@ def with_rows(page: Page) -> tuple[Page, bool]:
             whole = None if unsure else _joined(row)
             for cell in row:
                 placed[cell] = None
-            first = next(line for line in page.lines if line in row)
-            placed[first] = whole
-    lines = (placed.get(line, line) for line in page.lines)
-    return replace(page, lines=tuple(line for line in lines if line is not None)), left_out
+            placed[min(row, key=order.__getitem__)] = whole
+    lines = [line for one in page.lines if (line := placed.get(one, one)) is not None]
+    problem = LEFT_OUT if left_out else LOST if _has_lost_values(lines, captions) else ""
+    return replace(page, lines=tuple(lines)), problem.format(page.number)
+
+
+def _has_lost_values(lines: Sequence[Line], captions: Sequence[Line]) -> bool:
+    """Whether values near a table's caption are in no row: alone they may be taken for a figure's axis."""
+    alone = [
+        line
+        for line in lines
+        if not line.row
+        and is_number(line.text)
+        and any(abs(line.y - caption.y) < CAPTION_WITHIN * line.size for caption in captions)
+    ]
+    return len(alone) >= LEAST_LOST
 
 
 def is_number(text: str) -> bool:
@@ -51,13 +70,13 @@ def is_number(text: str) -> bool:
     return first.isdigit() and not NO_NUMBER.search(text) and sum(map(str.isalpha, text)) * 2 < len(text)
 
 
-def _cells(page: Page) -> list[Row]:
+def _cells(page: Page, captions: Sequence[Line]) -> list[Row]:
     """Rows of a page from top to bottom, each within its column unless a table goes over both."""
     rows = rows_of(page.lines)
     middle = gutter(page)
     if middle is None:
         return rows
-    both = [_goes_over(row, middle, page) for row in rows]
+    both = [_goes_over(row, middle, page, captions) for row in rows]
     parted: list[list[Row]] = [[], []]
     done: list[Row] = []
     for row, over in zip(rows, both, strict=True):
@@ -71,7 +90,7 @@ def _cells(page: Page) -> list[Row]:
     return [*done, *parted[0], *parted[1]]
 
 
-def _goes_over(row: Row, middle: float, page: Page) -> bool:
+def _goes_over(row: Row, middle: float, page: Page, captions: Sequence[Line]) -> bool:
     """Whether a row of short cells goes over both columns: one crosses, or values stand right of the middle."""
     if any(side_of(line, middle) == 0 for line in row):
         return True
@@ -102,13 +121,10 @@ def _regions(rows: Sequence[Row]) -> list[list[Row]]:
     return [region for region in regions if len(region) > 1 or _has_value(region[0])]
 
 
-def _has_caption(region: Sequence[Row], page: Page) -> bool:
+def _has_caption(region: Sequence[Row], captions: Sequence[Line]) -> bool:
     """Whether a table's caption stands above or below the rows, with a few other lines between."""
     top, bottom, size = region[0][0].y, region[-1][0].y, max(region[0][0].size, 1.0)
-    return any(
-        CAPTION.match(line.text) and top - CAPTION_WITHIN * size < line.y < bottom + CAPTION_WITHIN * size
-        for line in page.lines
-    )
+    return any(top - CAPTION_WITHIN * size < line.y < bottom + CAPTION_WITHIN * size for line in captions)
 
 
 def _is_aligned(region: Sequence[Row]) -> bool:
@@ -130,9 +146,13 @@ def _is_row(row: Row) -> bool:
     if len(row) == 1:
         words = row[0].text.split()
         return len(row[0].text) < SHORT and len(words) > 1 and all(map(is_number, words[-2:]))
-    if any(after.left < before.right - 2 for before, after in pairwise(row)):
+    if (
+        len(row) > MOST_CELLS
+        or not all(cell.upright for cell in row)
+        or any(after.left < before.right - 2 for before, after in pairwise(row))
+    ):
         return False
-    if not any(after.left - before.right > WIDE_GAP * 0.9 * before.size for before, after in pairwise(row)):
+    if not any(after.left - before.right > before.size for before, after in pairwise(row)):
         return False
     prose = sum(len(cell.text.split()) >= LONG_WORDS and len(cell.text) >= SHORT // 2 for cell in row)
     values = any(is_number(cell.text) for cell in row[1:])
