@@ -28,7 +28,7 @@ WORD = re.compile(r"[^\W\d_]{3}")
 DROP_CAPITAL = re.compile(r"^([B-HJ-Z]) ([A-Z]{2,})(?= [a-z])")
 LAST_WORD = re.compile(r"[^\W\d_]+$")  # searched in the last LONGEST characters only
 LONGEST = 60
-LEAST_LETTERS = 0.05  # of a text; a table's row has few
+LEAST_LETTERS = 0.03  # of a text; a table's row has few
 FIRST_WORD = re.compile(r"[^\W\d_]+")
 HYPHENATED = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,40}-[^\W\d_]{1,40}")
 
