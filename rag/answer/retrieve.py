@@ -6,7 +6,6 @@ Every score and rank is kept, so that a reader can see why a paper stands where 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +65,10 @@ class Retriever:
         The same filters act before ranking in both arms. Fewer than `limit` papers come back
         when fewer were found by either arm.
         """
-        with ThreadPoolExecutor(1) as beside:  # words need no vector: they are looked for while it is made
-            words = beside.submit(self._library.match_words, query, POOL, filters)
-            encoded = self._embedder.encode([query], query=True)[0]
-            dense = self._library.nearest_vectors(encoded.vector, POOL, filters)
-        scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words.result()})
+        encoded = self._embedder.encode([query], query=True)[0]
+        dense = self._library.nearest_vectors(encoded.vector, POOL, filters)
+        words = self._library.match_words(query, POOL, filters)
+        scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words})
         candidates = sorted(scores, key=lambda paper_id: (-scores[paper_id]["fused"], paper_id))[: max(limit, RERANKED)]
         papers = self._library.papers(candidates)
         candidates = [paper_id for paper_id in candidates if paper_id in papers]
