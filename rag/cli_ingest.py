@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli_common import SOME_FAILED, Json, failures, settings
+from rag.cli_common import Json, failures, fillable_library, settings, tell_ingest
 from rag.errors import FetchError, SourceError
 
 if TYPE_CHECKING:
-    from rag.ingest import IngestReport, IngestRow
+    from rag.ingest import IngestRow
     from rag.readers import SourceReading
     from rag.settings import Settings
 
@@ -31,20 +30,15 @@ def ingest(
 ) -> None:
     """Add papers to the library. What is already there and unchanged costs nothing."""
     from rag.atlas import refresh
-    from rag.batch import print_json
     from rag.fetch.download import is_url
     from rag.ingest import ingest as ingest_paths
-    from rag.ingest import ingest_readings, library_fingerprint
-    from rag.library.library import Library
-    from rag.models.embedder import load_embedder
-    from rag.show import progress, show_ingest, show_warnings
+    from rag.ingest import ingest_readings
+    from rag.show import progress
 
     with failures(json_output):
         chosen = settings()
-        embedder = load_embedder(chosen)
         fetched, failed = _fetched([source for source in sources if is_url(source)], chosen)
-        library = Library.open(chosen.library_folder, library_fingerprint(embedder))
-        with closing(library), progress("Embedding papers") as update:
+        with fillable_library(chosen) as (library, embedder), progress("Embedding papers") as update:
             files = [Path(source) for source in sources if not is_url(source)]
             report = ingest_paths(files, library, embedder, progress=update, most_bytes=chosen.max_file_mb * 1_000_000)
             if fetched:
@@ -52,13 +46,7 @@ def ingest(
                 report = replace(more, rows=(*report.rows, *more.rows), warnings=(*report.warnings, *more.warnings))
             report = replace(report, rows=(*report.rows, *failed))
             refresh(library)
-        show_warnings(report)
-        if json_output:
-            for row in report.rows:
-                print_json(asdict(row))
-        else:
-            show_ingest(report)
-        raise typer.Exit(_status(report))
+        raise typer.Exit(tell_ingest(report, json_output))
 
 
 def _fetched(urls: Sequence[str], chosen: Settings) -> tuple[list[SourceReading], list[IngestRow]]:
@@ -80,11 +68,3 @@ def _fetched(urls: Sequence[str], chosen: Settings) -> tuple[list[SourceReading]
                 kept = without_secrets(url)
                 failed.append(IngestRow(kept, kept, "failed", str(error)))
     return readings, failed
-
-
-def _status(report: IngestReport) -> int:
-    """0 all, 3 some, 1 none."""
-    failed = sum(row.outcome == "failed" for row in report.rows)
-    if failed < len(report.rows):
-        return SOME_FAILED if failed else 0
-    return 1

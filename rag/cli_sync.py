@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli_common import SOME_FAILED, Json, failures, settings
+from rag.cli_common import Json, failures, fillable_library, settings, status_of, tell_ingest
 
 if TYPE_CHECKING:
     from rag.library.library import Library
-    from rag.models.interfaces import Embedder
-    from rag.settings import Settings
     from rag.sync import SyncReport
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but failures, as cron wants it.")]
@@ -50,7 +45,11 @@ def sync(
     with failures(json_output):
         chosen = settings(hub_url=base_url)
         hub = str(chosen.hub_url)
-        with alone(chosen.home), open_client(chosen, trusted=(hub,)) as client, _library(chosen) as (library, embedder):
+        with (
+            alone(chosen.home),
+            open_client(chosen, trusted=(hub,)) as client,
+            fillable_library(chosen) as (library, embedder),
+        ):
             done = done_days(library, chosen.home / FILE, hub)
             days = days_between(since.date(), last)
             with progress("Syncing days") as update:
@@ -59,7 +58,7 @@ def sync(
                 )
             _redraw(library, report.papers)
         _show_sync(report, quiet, json_output)
-        raise typer.Exit(_status(report.failed, len(report.days)))
+        raise typer.Exit(status_of(report.failed, len(report.days)))
 
 
 def arxiv(
@@ -74,11 +73,10 @@ def arxiv(
     json_output: Json = False,
 ) -> None:
     """Add papers from arXiv: by id, or the newest of a query or a category."""
-    from rag.batch import print_json
     from rag.fetch.arxiv import Arxiv, Search
     from rag.fetch.client import open_client
     from rag.from_arxiv import DOCUMENTS, add_from_arxiv
-    from rag.show import progress, show_ingest, show_warnings
+    from rag.show import progress
 
     if bool(ids) == bool(query.strip() or category.strip()):
         raise typer.BadParameter("Give either --id, or --query or --category or both.")
@@ -87,30 +85,13 @@ def arxiv(
         search = Search(tuple(ids or ()), query, category.strip(), most)
         search.terms()  # a wrong id is told before anything is loaded
         address = str(chosen.arxiv_url)
-        with open_client(chosen, trusted=(address,)) as client, _library(chosen) as (library, embedder):
+        with open_client(chosen, trusted=(address,)) as client, fillable_library(chosen) as (library, embedder):
             folder = chosen.home / DOCUMENTS if pdf else None
             with progress("Fetching PDFs") as update:
                 found = Arxiv(client, address)
                 report = add_from_arxiv(search, library, embedder, found, pdfs=folder, progress=update)
             _redraw(library, [row.outcome for row in report.rows])
-        show_warnings(report)
-        if json_output:
-            for row in report.rows:
-                print_json(asdict(row))
-        else:
-            show_ingest(report)
-        raise typer.Exit(_status(sum(row.outcome == "failed" for row in report.rows), len(report.rows)))
-
-
-@contextmanager
-def _library(chosen: Settings) -> Iterator[tuple[Library, Embedder]]:
-    from rag.ingest import library_fingerprint
-    from rag.library.library import Library
-    from rag.models.embedder import load_embedder
-
-    embedder = load_embedder(chosen)
-    with closing(Library.open(chosen.library_folder, library_fingerprint(embedder))) as library:
-        yield library, embedder
+        raise typer.Exit(tell_ingest(report, json_output))
 
 
 def _redraw(library: Library, outcomes: object) -> None:
@@ -120,11 +101,6 @@ def _redraw(library: Library, outcomes: object) -> None:
     assert isinstance(outcomes, list | dict)
     if "added" in outcomes or "updated" in outcomes:
         refresh(library)
-
-
-def _status(failed: int, of: int) -> int:
-    """0 all, 3 some, 1 none."""
-    return (1 if failed == of else SOME_FAILED) if failed else int(of == 0)
 
 
 def _show_sync(report: SyncReport, quiet: bool, json_output: bool) -> None:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -68,9 +66,3 @@ def _process(arguments: Sequence[str]) -> tuple[float, float]:
 
 def _figures(values: Sequence[float]) -> dict[str, float]:
     return {"p50": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m eval.bench_library.cold")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    print(json.dumps(cold(parser.parse_args().rounds), indent=1))

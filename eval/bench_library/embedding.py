@@ -10,11 +10,8 @@ indexes published. The rounds take turns, so that what else the machine does bea
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +19,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+from scipy import stats
+
 from eval.bench_library.starter import Starter
-from eval.formats.beir import Collection, Document, read_collection
+from eval.formats.beir import Collection, Document
 from eval.metrics.retrieval import score_run
 from rag.chunking import embedding_text
 from rag.ingest import ingest_readings, library_fingerprint
@@ -36,7 +35,6 @@ from rag.settings import load_settings
 
 WARM_UP = 4  # papers before the first round
 DEPTH = 50  # passages asked for, so that ten papers are among them
-T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # Student's t of so many rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +160,9 @@ def _timed(work: Callable[[], object]) -> Timed:
 def _interval(values: Sequence[float]) -> dict[str, float]:
     """Mean of the rounds and the 95 % interval of it."""
     mean = statistics.fmean(values)
-    half = T95.get(len(values), 2.0) * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values) if len(values) > 1 else 0.0
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 def _tell(message: str) -> None:
     print(message, file=sys.stderr)
-
-
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench_library.embedding")
-    parser.add_argument("collection", type=Path, help="a BEIR folder, e.g. SciFact")
-    parser.add_argument("--papers", type=int, default=None, help="only the first so many, without nDCG")
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(bench(read_collection(given.collection), given.papers, given.rounds, Path(folder)), indent=1))
-
-
-if __name__ == "__main__":
-    main()
