@@ -33,20 +33,27 @@ def ahead(
             yield waiting.result()
 
 
-def batches(papers: Sequence[Paper], progress: Progress | None) -> Iterator[Sequence[Paper]]:
-    """Batches of papers, one with a full text alone, which has many passages; progress is told when the one before
-    has been dealt with."""
+def told(made: Iterable[list[Record]], papers: int, progress: Progress | None) -> Iterator[list[Record]]:
+    """`made`, with progress told once the caller has dealt with a batch: what it counts is stored."""
+    done = 0
+    if progress and papers:
+        progress(done, papers)
+    for batch in made:
+        yield batch
+        done += len(batch)
+        if progress:
+            progress(done, papers)
+
+
+def batches(papers: Sequence[Paper]) -> Iterator[Sequence[Paper]]:
+    """Batches of papers, one with a full text alone, which has many passages."""
     start = 0
     while start < len(papers):
-        if progress:
-            progress(start, len(papers))
         end = start + 1
         while end < len(papers) and end - start < BATCH and not (papers[start].body_hash or papers[end].body_hash):
             end += 1
         yield papers[start:end]
         start = end
-    if progress and papers:
-        progress(len(papers), len(papers))
 
 
 def records(

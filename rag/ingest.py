@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.chunking import CHUNKER_VERSION
-from rag.embedding import Progress, ahead, batches, records
+from rag.embedding import Progress, ahead, batches, records, told
 from rag.gathering import INCOMPLETE, groups
 from rag.library.identity import storable
 from rag.library.library import Library
@@ -57,8 +57,8 @@ def ingest(
 
     What is there and unchanged is neither embedded nor written. A file or paper that fails gets a row
     and the rest goes on; a file of more than `most_bytes` is not read. Papers are stored in batches; after
-    an interruption the next run goes on from the last. `progress` is called with (papers embedded, papers
-    to embed).
+    an interruption the next run goes on from the last. `progress` is called with (papers stored, papers
+    to store).
 
     Raises:
         LibraryLockedError: another process is writing.
@@ -96,8 +96,8 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
     with library.write() as writer:
         known = library if library.fingerprint == fingerprint else None
         papers = library.find()
-        made = (records(batch, embedder, _bodies(batch, library), known) for batch in batches(papers, progress))
-        writer.replace_all(made, fingerprint)
+        made = (records(batch, embedder, _bodies(batch, library), known) for batch in batches(papers))
+        writer.replace_all(told(made, len(papers), progress), fingerprint)
     return len(papers)
 
 
@@ -179,7 +179,8 @@ def _store(drafts: Drafts, library: Library, embedder: Embedder, writer: Writer,
         made = records(batch, embedder, {**_bodies(batch, library), **read}, library)
         return [replace(record, entries=changed[record.paper.paper_id].entries) for record in made]
 
-    for stored in ahead(embedded, batches([draft.paper for draft in changed.values()], progress)):
+    made = ahead(embedded, batches([draft.paper for draft in changed.values()]))
+    for stored in told(made, len(changed), progress):
         writer.upsert(stored)
     writer.add_entries(drafts.listed())
 

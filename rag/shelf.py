@@ -142,7 +142,7 @@ class Shelf:
     def add(self, paths: Iterable[Path], progress: Callable[[int, int], None] | None = None) -> IngestReport:
         """Put the papers that files list into the library, making one where there is none.
 
-        `progress` is called with (papers embedded, papers to embed). A file that fails gets a row in the
+        `progress` is called with (papers stored, papers to store). A file that fails gets a row in the
         report, and the others go on. Questions find the papers as soon as this returns.
 
         Raises:

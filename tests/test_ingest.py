@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -63,7 +65,13 @@ def outcomes(report: IngestReport) -> list[str]:
 
 def test_the_seeds_give_237_papers_and_a_second_time_nothing_at_all(library: Library, embedder: HashEmbedder) -> None:
     steps: list[tuple[int, int]] = []
-    report = ingest([SEEDS], library, embedder, progress=lambda done, total: steps.append((done, total)))
+
+    def told(done: int, total: int) -> None:
+        with closing(sqlite3.connect(library.folder / "catalog.sqlite3")) as other:
+            assert other.execute("SELECT count(*) FROM papers").fetchone() == (done,), "what is told is stored"
+        steps.append((done, total))
+
+    report = ingest([SEEDS], library, embedder, progress=told)
     assert Counter(outcomes(report)) == {"added": 237, "merged": 17}
     stats = library.stats()
     assert (stats.papers, stats.entries, stats.duplicates, stats.sources) == (237, 254, 17, 4)

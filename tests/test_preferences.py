@@ -114,7 +114,8 @@ class TestReading:
         assert all(problem.endswith(".") for problem in [*reading.problems.values(), refused or "."])
 
     @pytest.mark.parametrize(
-        "name", ["key", "key_forgotten", "listed", "asked", "cleared", "fill", "__class__", "", None, 3, ["style"]]
+        "name",
+        ["key", "key_forgotten", "listed", "asked", "said", "cleared", "fill", "__class__", "", None, 3, ["style"]],
     )
     def test_the_browser_fills_fields_only(self, name: object) -> None:
         filled = Form()

@@ -297,6 +297,30 @@ class TestEndpoints:
         assert "gpt-4o-mini at" in ended.tested
         assert "pc-well" in ended.tested
 
+    def test_leaving_the_field_of_the_key_by_the_click_on_test_takes_nothing_from_the_test(self) -> None:
+        tab = Tab()
+        with endpoint(whole("OK")) as stub:
+            tab.typed(stub.url)
+            testing = tab.choosing.test(stub.url, KEY, tab.form, tab.session)
+            next(testing)
+            assert f"Asking {stub.host}…" in tab.typed(stub.url, KEY).tested  # the field's event comes late
+            assert tab.listed() == [NOTHING]
+            ended = list(testing)[-1]
+            assert "gpt-4o-mini at" in ended.tested
+            assert tab.typed(stub.url, KEY).tested == ended.tested
+            assert tab.listed() == [NOTHING]
+            assert tab.choosing.current(tab.form, tab.session).tested == ended.tested
+
+    def test_a_list_that_comes_after_a_test_does_not_stand_in_for_it(self) -> None:
+        tab = Tab()
+        with endpoint(whole("OK")) as stub:
+            tab.typed(stub.url)
+            listing = tab.choosing.models(tab.form, tab.session)
+            next(listing)
+            ended = tab.tested(stub.url, KEY)[-1]
+            assert list(listing) == [NOTHING]
+        assert tab.choosing.current(tab.form, tab.session).tested == ended.tested
+
     def test_a_test_says_what_is_wrong(self) -> None:
         tab = Tab()
         with endpoint(error(404, "no such model")) as stub:

@@ -86,7 +86,8 @@ class Choosing:
     def model(self, name: str | list[str] | None, form: Form, session: Session) -> Shown:
         """A model was chosen or typed."""
         form.fill("model", name or "")
-        return self._applied(form, session)._replace(tested="")
+        form.said = ""
+        return self._applied(form, session)._replace(tested=form.said)
 
     def forget(self, form: Form, session: Session, event: gr.EventData) -> Shown:
         """The key is wanted no more."""
@@ -112,12 +113,16 @@ class Choosing:
 
         A key without an address is sent to nobody before the person asks for it: the address may be yet to come.
         """
-        settings, host = self._settings(session), self._host(session)
-        if not host or settings.openai_base_url is None or form.listed == _endpoint(settings):
+        host = self._host(session)
+        with self._swapping:  # a test that begins now asks for the models, too
+            settings = self._settings(session)
+            known = form.listed == _endpoint(settings)
+            asks = host and settings.openai_base_url is not None and not known
+            request = self._begun(f"Asking {host} for its models…", form, settings) if asks else None
+        if request is None:
             yield Shown()  # a generator that yields nothing empties its outputs
             return
-        request, form.listed = form.next_request(), _endpoint(settings)
-        yield Shown(tested=outcome_html(f"Asking {host} for its models…", None))
+        yield Shown(tested=form.said)
         try:
             names, problem = list_models(settings), ""
         except PaperchatError as error:
@@ -125,8 +130,8 @@ class Choosing:
         if form.asked != request:
             yield Shown()
         elif problem:
-            form.listed = None
-            yield Shown(tested=outcome_html(problem, False))
+            form.listed, form.said = None, outcome_html(problem, False)
+            yield Shown(tested=form.said)
         else:
             yield self._listed(names, host, form, session)
 
@@ -134,20 +139,29 @@ class Choosing:
         """Ask the endpoint for one word, and say what is wrong if it does not come."""
         shown, host = self._taken(address, key, form, session), self._host(session)
         if shown.endpoint_problem or not host:
-            yield shown._replace(tested="" if shown.endpoint_problem else problem_html(NO_ENDPOINT))
+            form.said = "" if shown.endpoint_problem else problem_html(NO_ENDPOINT)
+            yield shown._replace(tested=form.said)
             return
-        yield shown._replace(tested=outcome_html(f"Asking {host}…", None))
-        settings = self._settings(session)
-        request, form.listed = form.next_request(), _endpoint(settings)
+        with self._swapping:
+            settings = self._settings(session)
+            request = self._begun(f"Asking {host}…", form, settings)
+        yield shown._replace(tested=form.said)
         probe = probe_endpoint(settings)
         if form.asked == request:
             form.listed = form.listed if probe.models else None
-            said = outcome_html(probe.message, probe.ok)
-            yield self._listed(probe.models, host, form, session)._replace(tested=said)
+            listed = self._listed(probe.models, host, form, session)
+            form.said = outcome_html(probe.message, probe.ok)
+            yield listed._replace(tested=form.said)
 
     def current(self, form: Form, session: Session) -> Shown:
         """What holds now: what an endpoint was asked for may arrive after a change that was made meanwhile."""
-        return self._applied(form, session)
+        return self._applied(form, session)._replace(tested=form.said)
+
+    def _begun(self, said: str, form: Form, settings: Settings) -> int:
+        """The number of what is asked of the endpoint from here on."""
+        request = form.next_request()
+        form.listed, form.said = _endpoint(settings), outcome_html(said, None)
+        return request
 
     def _taken(self, address: str, key: str, form: Form, session: Session) -> Shown:
         """Both fields into the form. Where the page does not offer them, nothing is taken."""
@@ -155,7 +169,7 @@ class Choosing:
         if offers_endpoint(self.server):
             problem = form.take_endpoint(address or "", key or "", self.server)
         shown = self._with_endpoint(self._applied(form, session, problem), form, session)
-        return shown._replace(key="" if key else gr.skip(), tested="")
+        return shown._replace(key="" if key else gr.skip(), tested=form.said)
 
     def _applied(self, form: Form, session: Session, key_problem: str = "") -> Shown:
         """Make what can be used of the form hold, and say what cannot."""
@@ -209,7 +223,8 @@ class Choosing:
         elif model not in names:
             said += f" “{shortened(model, LONGEST_NAME)}” is none of them: choose one."
         choices = gr.update(choices=list(names) or [model], value=model)
-        return shown._replace(model=choices, tested=outcome_html(said, None))
+        form.said = outcome_html(said, None)
+        return shown._replace(model=choices, tested=form.said)
 
     def _settings(self, session: Session) -> Settings:
         """What holds for the tab."""

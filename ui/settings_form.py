@@ -39,7 +39,8 @@ class Form:
 
     `key_forgotten` says that there was a key, for another endpoint than the one that holds now.
     `listed` is the endpoint whose models are known; `asked` counts what was sent to endpoints, since only
-    the latest may show what came of it. `cleared` counts how often everything was given up.
+    the latest may show what came of it, and `said` is what the page says of that. `cleared` counts how often
+    everything was given up.
     """
 
     answerer: str = ""
@@ -53,6 +54,7 @@ class Form:
     key_forgotten: bool = False
     listed: tuple[str, SecretStr | None] | None = None
     asked: int = 0
+    said: str = ""
     cleared: int = 0
 
     def fill(self, name: object, typed: object) -> bool:
@@ -70,9 +72,16 @@ class Form:
 
         A key is for the endpoint that holds once both are taken. With the next endpoint it is forgotten:
         nobody said that it may be sent there. Returns a sentence where the key cannot be taken, empty otherwise.
+        The same endpoint and key again, as when a field is left and the test begun by one click, change nothing.
         """
+        before = self.base_url, self.key
+        problem = self._take(address, key, server)
+        if (self.base_url, self.key) != before:
+            self.next_request()
+        return problem
+
+    def _take(self, address: str, key: str, server: Settings) -> str:
         self.fill("base_url", address)
-        self.next_request()
         origin, entered = endpoint_origin(self.base_url, server), key.strip()
         if self.key and self.key.origin != origin:
             self.key, self.key_forgotten = None, True
@@ -99,11 +108,11 @@ class Form:
 
     def next_request(self) -> int:
         """What was asked before is of no interest any more; the number of what is asked now."""
-        self.listed, self.asked = None, self.asked + 1
+        self.listed, self.asked, self.said = None, self.asked + 1, ""
         return self.asked
 
 
-_TYPED = frozenset(f.name for f in fields(Form) if f.type == "str")
+_TYPED = frozenset(f.name for f in fields(Form) if f.type == "str" and f.name != "said")
 
 
 @dataclass(frozen=True, slots=True)
