@@ -206,5 +206,30 @@ def test_installing_writes_the_bundled_model_into_the_environment() -> None:
     from rag.models.embedder import bundled_folder
 
     fingerprint = FolderEmbedder(bundled_folder(), exports=Path()).fingerprint
-    assert fingerprint == "all-MiniLM-L6-v2:6525db139058"  # libraries that exist stay valid
-    assert exported(bundled_folder(), fingerprint, installed_root())
+    assert fingerprint == "all-MiniLM-L6-v2:6525db139058:int8"  # libraries that exist stay valid
+    place = exported(bundled_folder(), fingerprint, installed_root())
+    assert place
+    assert (place / MODEL).stat().st_size < 25_000_000
+
+
+def test_a_quantised_text_has_the_same_vectors_in_any_company(model: Path, tmp_path: Path) -> None:
+    exact = TorchEmbedder(model, "print")
+    made = OnnxEmbedder(export(exact, tmp_path, int8=True), "print")
+    alone = [made.encode([text])[0] for text in TEXTS]
+    for mine, among, true in zip(alone, made.encode(TEXTS), exact.encode(TEXTS), strict=True):
+        assert np.array_equal(mine.vector, among.vector)
+        assert np.array_equal(mine.tokens, among.tokens)
+        assert 0.9 < float(mine.vector @ true.vector) < 0.9999999
+    assert made.count_tokens(TEXTS) == exact.count_tokens(TEXTS)
+
+
+def test_the_bundled_model_never_runs_as_another_than_its_fingerprint_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rag.models.embedder import bundled_folder
+
+    monkeypatch.setattr(embedder_module, "installed_root", lambda: tmp_path / "nowhere")
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match="cannot be written as ONNX") as caught:
+        FolderEmbedder(bundled_folder(), exports=tmp_path / "models" / "onnx").encode(["x"])
+    assert "make install" in caught.value.remedy

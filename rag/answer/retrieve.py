@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,9 +22,23 @@ from rag.papers import Filters, Paper, Passage
 POOL = 100  # passages taken from each arm
 RERANKED = 50  # papers that the reranker sees
 DENSE_WEIGHT = 0.5  # of min-max fusion; best on SciFact train, see README
+RRF_K = 60  # as its paper has it
 SUBJECT_WORDS = 5  # before a title's colon, up to which they are a name rather than a sentence
 NAMED_BONUS = 0.3  # for a paper that the question names, on a scale of 0 to 1
 RERANK_WEIGHT = 0.6  # of the final score, the rest being the fused one
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What a search does. All that is on is what the product does; the bench switches one after the other off."""
+
+    dense: bool = True
+    words: bool = True
+    fusion: Literal["min-max", "rrf"] = "min-max"
+    rerank: bool = True
+
+
+SHIPPED = Switches()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +69,13 @@ class Retrieval:
 class Retriever:
     """Hybrid search over one library."""
 
-    def __init__(self, library: Library, embedder: Embedder, reranker: Reranker | None) -> None:
+    def __init__(
+        self, library: Library, embedder: Embedder, reranker: Reranker | None, switches: Switches = SHIPPED
+    ) -> None:
         self._library = library
         self._embedder = embedder
-        self._reranker = reranker
+        self._reranker = reranker if switches.rerank else None
+        self._switches = switches
 
     def search(self, query: str, filters: Filters, limit: int = RERANKED) -> Retrieval:
         """The best papers for `query` among those that pass `filters`.
@@ -66,9 +84,10 @@ class Retriever:
         when fewer were found by either arm.
         """
         encoded = self._embedder.encode([query], query=True)[0]
-        dense = self._library.nearest_vectors(encoded.vector, POOL, filters)
-        words = self._library.match_words(query, POOL, filters)
-        scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words})
+        on = self._switches
+        dense = self._library.nearest_vectors(encoded.vector, POOL, filters) if on.dense else []
+        words = self._library.match_words(query, POOL, filters) if on.words else []
+        scores = fuse(roll_up(dense), {hit.paper_id: hit.score for hit in words}, on.fusion)
         candidates = sorted(scores, key=lambda paper_id: (-scores[paper_id]["fused"], paper_id))[: max(limit, RERANKED)]
         papers = self._library.papers(candidates)
         candidates = [paper_id for paper_id in candidates if paper_id in papers]
@@ -139,12 +158,16 @@ def roll_up(hits: Sequence[Hit]) -> dict[str, float]:
     return papers
 
 
-def fuse(dense: Mapping[str, float], words: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Min-max fusion of two arms: scores and ranks per paper, `fused` in [0, 1].
+def fuse(
+    dense: Mapping[str, float], words: Mapping[str, float], by: Literal["min-max", "rrf"] = "min-max"
+) -> dict[str, dict[str, float]]:
+    """Fusion of two arms: scores and ranks per paper, `fused` in [0, 1].
 
-    A paper that an arm did not find counts 0 there.
+    A paper that an arm did not find counts 0 there. `rrf` is "Reciprocal Rank Fusion outperforms Condorcet and
+    individual Rank Learning Methods": it knows ranks only.
     """
-    dense_part, words_part = _min_max(dense), _min_max(words)
+    part = _min_max if by == "min-max" else _reciprocal
+    dense_part, words_part = part(dense), part(words)
     scores: dict[str, dict[str, float]] = {}
     for name, arm in (("dense", dense), ("words", words)):
         for rank, paper_id in enumerate(sorted(arm, key=lambda pid: (-arm[pid], pid)), 1):
@@ -189,6 +212,11 @@ def _min_max(scores: Mapping[str, float]) -> dict[str, float]:
     values = np.array(list(scores.values()))
     low, span = float(values.min()), float(values.max() - values.min())
     return {key: (value - low) / span if span > 1e-12 else 1.0 for key, value in scores.items()}
+
+
+def _reciprocal(scores: Mapping[str, float]) -> dict[str, float]:
+    ranked = sorted(scores, key=lambda key: (-scores[key], key))
+    return {key: (RRF_K + 1) / (RRF_K + rank) for rank, key in enumerate(ranked, 1)}
 
 
 def named(query: str, paper: Paper) -> bool:

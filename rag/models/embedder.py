@@ -53,11 +53,12 @@ class FolderEmbedder:
 
     A BERT-like one runs from its ONNX export, which loads in a second and is twice as fast. The export is
     looked for where `make install` puts it, then in `exports`, and is made there once if it is in neither.
-    All others run by torch.
+    All others run by torch. The bundled model runs in int8 only: its vectors are not those of the exact one.
     """
 
     def __init__(self, folder: Path, *, exports: Path) -> None:
         self.folder = folder
+        self._bundled = BUNDLED in folder.parts
         self._exports = exports
         self._lock = threading.Lock()
         self._chosen: Embedder | None = None
@@ -68,8 +69,8 @@ class FolderEmbedder:
         digest = hashlib.sha256((self.folder / "config.json").read_bytes())
         for weights in sorted(self.folder.glob("*.safetensors")) + sorted(self.folder.glob("pytorch_model*.bin")):
             digest.update(_ends(weights))
-        name = "all-MiniLM-L6-v2" if BUNDLED in self.folder.parts else self.folder.name
-        return f"{name}:{digest.hexdigest()[:12]}"
+        known = digest.hexdigest()[:12]
+        return f"all-MiniLM-L6-v2:{known}:int8" if self._bundled else f"{self.folder.name}:{known}"
 
     @property
     def dimension(self) -> int:
@@ -105,14 +106,18 @@ class FolderEmbedder:
         for root in (installed_root(), self._exports):
             if (place := exported(self.folder, self.fingerprint, root)) is not None:
                 return OnnxEmbedder(place, self.fingerprint)
-        general = TorchEmbedder(self.folder, self.fingerprint, bundled=BUNDLED in self.folder.parts)
+        general = TorchEmbedder(self.folder, self.fingerprint, bundled=self._bundled)
         try:
-            return OnnxEmbedder(export(general, self._exports), self.fingerprint)
-        except ExportRefusedError as reason:
-            log.info("The embedder %s runs by torch: %s", self.folder, reason)
-        except OSError as error:
-            log.warning("The embedder runs by torch: its ONNX export cannot be kept in %s: %s", self._exports, error)
-        return general
+            return OnnxEmbedder(export(general, self._exports, int8=self._bundled), self.fingerprint)
+        except (ExportRefusedError, OSError) as error:
+            if self._bundled:
+                raise ModelError(
+                    f"The bundled embedder cannot be written as ONNX to {self._exports}: {error}",
+                    "Run `make install`, or make room there.",
+                ) from error
+            level = logging.INFO if isinstance(error, ExportRefusedError) else logging.WARNING
+            log.log(level, "The embedder %s runs by torch, as ONNX cannot be kept: %s", self.folder, error)
+            return general
 
 
 def _ends(weights: Path, length: int = 1 << 20) -> bytes:

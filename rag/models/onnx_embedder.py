@@ -30,13 +30,17 @@ MOST_THREADS = 8  # beyond that memory is the limit
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the weights do not tell. `size` is the model file's, in bytes."""
+    """What the weights do not tell. `size` is the model file's, in bytes.
+
+    `quantised` says that the scales of the arithmetic depend on all that is in a run, so each text runs alone.
+    """
 
     size: int
     dimension: int
     max_tokens: int
     pad_id: int
     inputs: tuple[str, ...]
+    quantised: bool = False
     query_prompt: str = ""
     document_prompt: str = ""
 
@@ -89,7 +93,7 @@ class OnnxEmbedder:
         with self._lock:
             session, tokenizer = self._session, self._cutting_tokenizer
         cut = tokenizer.encode_batch([prompt + text for text in texts])
-        groups = batches([len(one) for one in cut], BUDGET)
+        groups = batches([len(one) for one in cut], 1 if self._about.quantised else BUDGET)
 
         def run(group: list[int]) -> list[Encoded]:
             return self._run(session, [cut[at] for at in group], len(prompt))

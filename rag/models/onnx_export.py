@@ -2,6 +2,10 @@
 
 `python -m rag.models.onnx_export` does it for the bundled model at installation. What is written is compared
 with the model itself before it is kept: vectors of texts and tokens must be the same to a cosine of 0.99999.
+
+The bundled model is then quantised to int8, twice as fast and a quarter of the size. Measured: it finds what the
+exact one finds (README). Seven bits for the weights, and a scale for each channel: without the one, processors
+that lack VNNI overflow; without the other, MiniLM loses a tenth of its neighbours.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import os
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +29,12 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
-EXPORTER = "1"  # to be raised whenever what is written changes
+EXPORTER = "2"  # to be raised whenever what is written changes
 OPSET = 17
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 SAME = 0.99999  # cosine
+CLOSE = 0.94  # of a quantised model's vectors of texts and tokens; 0.978 and 0.948 were measured at the least
 BAKED_IN = ("*.json", "*/config.json", "vocab.txt", "*.model")  # with the weights, all that an export is made of
 PROBES = (
     "How much smaller are the indexes?",
@@ -57,8 +63,10 @@ def exported(folder: Path, fingerprint: str, root: Path) -> Path | None:
         return None
 
 
-def export(embedder: TorchEmbedder, root: Path) -> Path:
+def export(embedder: TorchEmbedder, root: Path, *, int8: bool = False) -> Path:
     """Write the model of `embedder` below `root`; returns the folder, which appears there whole or not at all.
+
+    With `int8` it is quantised, so that it gives vectors of its own.
 
     Raises:
         ExportRefusedError: it is no BERT-like model with mean pooling, or its export gives other vectors.
@@ -73,7 +81,10 @@ def export(embedder: TorchEmbedder, root: Path) -> Path:
     try:
         draft.mkdir()
         _write(embedder, inputs, draft)
-        _compare(embedder, OnnxEmbedder(draft, embedder.fingerprint))
+        _compare(embedder, OnnxEmbedder(draft, embedder.fingerprint), SAME)
+        if int8:
+            _quantise(draft)
+            _compare(embedder, OnnxEmbedder(draft, embedder.fingerprint), CLOSE)
         if not exported(embedder.folder, embedder.fingerprint, root):  # else another process was faster
             shutil.rmtree(place, ignore_errors=True)  # half of one
             draft.rename(place)
@@ -144,7 +155,19 @@ def _write(embedder: TorchEmbedder, inputs: tuple[str, ...], folder: Path) -> No
     size = (folder / MODEL).stat().st_size
     pad = int(model.tokenizer.pad_token_id or 0)
     prompts = embedder.prompt(query=True), embedder.prompt(query=False)
-    About(size, embedder.dimension, embedder.max_tokens, pad, inputs, *prompts).write(folder)
+    About(size, embedder.dimension, embedder.max_tokens, pad, inputs, False, *prompts).write(folder)
+
+
+def _quantise(folder: Path) -> None:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+    exact = onnx.load(folder / MODEL)
+    add_pre_process_metadata(exact)  # says that the graph is ready; else a warning asks for it at the root logger
+    quantize_dynamic(exact, folder / MODEL, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+    about = About.read(folder)
+    replace(about, size=(folder / MODEL).stat().st_size, quantised=True).write(folder)
 
 
 def _pooled(transformer: Any, inputs: tuple[str, ...]) -> Any:
@@ -165,7 +188,7 @@ def _pooled(transformer: Any, inputs: tuple[str, ...]) -> Any:
     return Pooled().eval()
 
 
-def _compare(embedder: TorchEmbedder, made: OnnxEmbedder) -> None:
+def _compare(embedder: TorchEmbedder, made: OnnxEmbedder, least: float) -> None:
     """Refuse an export that encodes or counts otherwise than the model."""
     pairs = list(zip(embedder.encode(PROBES), made.encode(PROBES), strict=True))
     pairs += zip(embedder.encode(PROBES[:1], query=True), made.encode(PROBES[:1], query=True), strict=True)
@@ -173,7 +196,7 @@ def _compare(embedder: TorchEmbedder, made: OnnxEmbedder) -> None:
         if not np.array_equal(ours.spans, theirs.spans):
             raise ExportRefusedError("its export cuts text into other tokens")
         cosines = [float(ours.vector @ theirs.vector), *(ours.tokens * theirs.tokens).sum(axis=1)]
-        if not min(cosines) >= SAME:
+        if not min(cosines) >= least:
             raise ExportRefusedError(f"its export gives other vectors (cosine {min(cosines):.6f})")
     if embedder.count_tokens(PROBES) != made.count_tokens(PROBES):
         raise ExportRefusedError("its export counts other tokens")
