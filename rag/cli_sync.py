@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli_common import Json, failures, fillable_library, settings, status_of, tell_ingest
+from rag.cli_common import Json, failures, fillable_library, settings, status, tell_ingest
 
 if TYPE_CHECKING:
     from rag.library.library import Library
-    from rag.sync import SyncReport
+    from rag.sync import DayRow, SyncReport
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but failures, as cron wants it.")]
 BaseUrl = Annotated[
@@ -58,7 +58,7 @@ def sync(
                 )
             _redraw(library, report.papers)
         _show_sync(report, quiet, json_output)
-        raise typer.Exit(status_of(report.failed, len(report.days)))
+        raise typer.Exit(status(sum(map(_got_something, report.days)), report.failed))
 
 
 def arxiv(
@@ -92,6 +92,11 @@ def arxiv(
                 report = add_from_arxiv(search, library, embedder, found, pdfs=folder, progress=update)
             _redraw(library, [row.outcome for row in report.rows])
         raise typer.Exit(tell_ingest(report, json_output))
+
+
+def _got_something(day: DayRow) -> bool:
+    """Whether not all of a day failed."""
+    return day.outcome != "failed" and (not day.rows or any(row.outcome != "failed" for row in day.rows))
 
 
 def _redraw(library: Library, outcomes: object) -> None:

@@ -22,6 +22,8 @@ from rag.readers import MAX_BYTES, SourceReading
 
 __all__ = ["IngestReport", "IngestRow", "IngestWarning", "ingest", "ingest_readings", "library_fingerprint", "rebuild"]
 
+MEND = "Correct it in its source, then add that again."
+
 
 @dataclass(frozen=True, slots=True)
 class IngestWarning:
@@ -34,7 +36,10 @@ class IngestWarning:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """A row for each listing of a paper, in the order read, and what was odd about the files."""
+    """A row for each listing of a paper, in the order read, and what was odd about the files.
+
+    After a file's papers come those of its items that cannot be taken as one, each a failure.
+    """
 
     rows: tuple[IngestRow, ...]
     warnings: tuple[IngestWarning, ...] = ()
@@ -102,7 +107,22 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
 
 
 def _warnings(readings: Sequence[SourceReading]) -> list[IngestWarning]:
-    return [IngestWarning(r.name, problem.line, problem.message) for r in readings for problem in r.problems]
+    odd = [(reading.name, problem) for reading in readings for problem in reading.problems if not problem.lost]
+    return [IngestWarning(name, problem.line, problem.message) for name, problem in odd]
+
+
+def _lost(reading: SourceReading) -> list[IngestRow]:
+    """What a file lists that cannot be taken as a paper. It is told in every run, until the file is mended."""
+    return [
+        IngestRow(
+            reading.name if problem.line is None else f"line {problem.line}",
+            reading.name,
+            "failed",
+            f"{problem.message} {MEND}",
+        )
+        for problem in reading.problems
+        if problem.lost
+    ]
 
 
 class _Session:
@@ -168,6 +188,7 @@ def _plan(readings: Sequence[SourceReading], library: Library) -> _Plan:
                 continue
             outcome, reason, paper_id = plan.drafts.place(listed, entry)
             plan.rows.append(IngestRow(listed.paper.title, reading.name, outcome, reason, paper_id))
+        plan.rows.extend(_lost(reading))
     return plan
 
 

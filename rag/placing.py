@@ -20,7 +20,7 @@ NOT_TOLD = {"date_of", "from_document", "year_inferred"}  # fields whose change 
 
 @dataclass(frozen=True, slots=True)
 class IngestRow:
-    """What became of one listing of a paper, or of a file that could not be read."""
+    """What became of one listing of a paper, or of a file, or an item of a list ("line 7"), that could not be read."""
 
     item: str
     source: str

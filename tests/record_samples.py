@@ -1,12 +1,14 @@
 """The same two papers in every format of records, by hand after the formats' documentation.
 
-`BETWEEN` has the two with a bad record between them, which must not take them with it.
+`BETWEEN` has the two with a bad record between them, which must not take them with it. `BROKEN` has
+nothing but records that cannot be taken as papers.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import re
 
 FIRST_TITLE = "Attention by Sorting: A Study of Ünïcode"
 SECOND_TITLE = "Small Models That Refuse"
@@ -232,4 +234,25 @@ BETWEEN: dict[str, tuple[str, str]] = {
     "hf html": ("Daily Papers.html", page([HF[0], {"paper": 7}, HF[1]])),
     "json": ("papers.json", array(PLAIN, '["not a record"]')),
     "jsonl": ("papers.jsonl", lines(PLAIN, BAD_JSON)),
+}
+FEED = """<?xml version="1.0" encoding="UTF-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom"><id>http://arxiv.org/api/x</id>
+<entry><id>http://arxiv.org/abs/2405.00001v1</id><title> </title><summary>Nothing names it.</summary></entry>
+</feed>
+"""
+NAMELESS = '{"id": 1, "abstract": "Nothing names it.", "year": 2020}'
+BROKEN: dict[str, tuple[str, str]] = {
+    "bibtex": ("refs.bib", "@article{bad, author = {Nobody}, year = 2020}\n"),
+    "bibtex unclosed": ("open.bib", "@article{bad, title = {Never closed,\n year = 2020\n"),
+    "ris": ("refs.ris", "TY  - JOUR\nAU  - Nobody\nER  -\n"),
+    "csv": ("papers.csv", CSV.split("\n", 1)[0] + '\nBroken,"never closed,Doe,2020,,\n,A text.,Doe,2020,,\n'),
+    "zotero rdf": (
+        "zotero.rdf",
+        re.sub(r"<dc:title>.*?</dc:title>", "", _with(ZOTERO_RDF)),
+    ),
+    "atom": ("feed.xml", FEED),
+    "json": ("papers.json", f"[{NAMELESS}, 7, {BAD_JSON}]"),
+    "jsonl": ("papers.jsonl", f"{NAMELESS}\n{BAD_JSON}\n"),
+    "hf api": ("daily.json", '[{"paper": {"id": "2309.9"}}]'),
+    "listing": ("page.txt", "Daily Papers\n\nbyAK and the research community\n\n  • 3 authors\n·\nDec 1\n"),
 }

@@ -18,13 +18,14 @@ from library_helpers import HashEmbedder, open_library
 
 from rag.chunking import embedding_text
 from rag.errors import FingerprintError, ModelError
-from rag.ingest import IngestReport, ingest, ingest_readings, library_fingerprint, rebuild
+from rag.ingest import MEND, IngestReport, ingest, ingest_readings, library_fingerprint, rebuild
 from rag.library.identity import SAME_TEXT, likeness
 from rag.library.library import Library
 from rag.models.interfaces import Encoded
 from rag.papers import Paper, normalised_title
 from rag.readers import SourceReading, read_file
 from rag.readers.source import Entry
+from tests.record_samples import BETWEEN, BROKEN, SAMPLES
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 FERNS = (
@@ -223,6 +224,48 @@ def test_files_that_fail_get_a_row_with_the_reason_and_the_rest_goes_in(
     assert [row.source for row in report.rows if row.outcome == "added"] == [good.name]
     only_failed = ingest([tmp_path / "missing.txt"], library, embedder)
     assert outcomes(only_failed) == ["failed"]
+
+
+@pytest.mark.parametrize("kind", sorted(BETWEEN))
+def test_a_record_that_is_no_paper_is_a_failed_row_and_the_papers_around_it_go_in(
+    kind: str, tmp_path: Path, library: Library, embedder: HashEmbedder
+) -> None:
+    name, text = BETWEEN[kind]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (problem,) = read_file(tmp_path / name).problems
+    report = ingest([tmp_path / name], library, embedder)
+    assert outcomes(report) == ["added", "added", "failed"]
+    row = report.rows[-1]
+    assert (row.item, row.source) == (f"line {problem.line}", name)
+    assert row.reason == f"{problem.message} {MEND}"
+    assert report.warnings == ()  # it is told once
+    again = ingest([tmp_path / name], library, embedder)
+    assert outcomes(again) == ["unchanged", "unchanged", "failed"]
+    assert again.rows[-1] == row
+    (tmp_path / name).write_text(SAMPLES[kind][1], encoding="utf-8")
+    assert set(outcomes(ingest([tmp_path / name], library, embedder))) == {"unchanged"}
+
+
+def test_files_of_nothing_but_broken_records_leave_the_library_as_it_is(
+    tmp_path: Path, library: Library, embedder: HashEmbedder
+) -> None:
+    for kind, (name, text) in BROKEN.items():
+        (tmp_path / f"{kind} {name}").write_text(text, encoding="utf-8")
+    before = library.generation
+    report = ingest(sorted(tmp_path.glob("*.*")), library, embedder)
+    assert set(outcomes(report)) == {"failed"}
+    assert {row.source for row in report.rows} == {f"{kind} {name}" for kind, (name, _) in BROKEN.items()}
+    assert all(row.item.startswith("line ") and row.reason for row in report.rows)
+    assert (library.generation, library.stats().papers) == (before, 0)
+
+
+def test_what_is_odd_about_a_paper_that_was_taken_is_no_failure(
+    tmp_path: Path, library: Library, embedder: HashEmbedder
+) -> None:
+    (tmp_path / "papers.csv").write_text(f'title,abstract,date\nFerns,"{FERNS}",soon\nShips,,2020-01-01\n')
+    report = ingest([tmp_path / "papers.csv"], library, embedder)
+    assert outcomes(report) == ["added", "added"]
+    assert len(report.warnings) == 2
 
 
 class Stopping(HashEmbedder):

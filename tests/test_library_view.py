@@ -610,6 +610,16 @@ def test_rate_and_time_left_follow_from_what_was_done(uploaded: Callable[[str, s
     assert "about 3 min left" in progress_html(Progress(False, 1, 900, 5.0, 180.0))
 
 
+def test_a_record_that_is_no_paper_is_shown_with_its_file_line_and_reason(own: Callable[..., Desk]) -> None:
+    desk = own()
+    refs = desk.library.folder.parent / "refs.bib"
+    refs.write_text("@article{a, title = {Ferns}, abstract = {They grow.}}\n@article{b, year = 2020}\n")
+    report = Reading(report_html(desk.services.shelf.add([refs])))
+    assert "1 added, 1 failed" in report.text
+    assert report.texts("li")[0].startswith("line 2A record without a title was left out.")
+    assert "open" in next(attributes for tag, attributes in report.tags if tag == "details")
+
+
 def test_failures_stand_before_what_is_cut() -> None:
     rows = [IngestRow(f"Paper {i}", "page.txt", "added") for i in range(MAX_ROWS + 5)]
     rows.append(IngestRow("The bad one", "page.txt", "failed", "half a surrogate pair"))

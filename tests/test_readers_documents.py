@@ -443,6 +443,19 @@ Local <b>windows</b> are the *simplest*. A `window` of $k$ tokens costs [little]
         text = "Local windows are the simplest. A window of $k$ tokens costs little.\n\nname | cost\n\nfull | n^2"
         assert sections(found.body) == [("Patterns", None, text)]
 
+    def test_a_doi_of_the_front_matter_is_taken_whole_or_not_at_all(self) -> None:
+        of_an_issue = (
+            "10.1002/(SICI)1097-4571(199806)49:8<693::AID-ASI4>3.0.CO;2-O"  # all of it share the part before <
+        )
+        for written, doi in (
+            (of_an_issue, of_an_issue.lower()),
+            ("https://doi.org/10.1000/X", "10.1000/x"),
+            ("the data are in 10.5281/zenodo.7, the code in 10.5281/zenodo.8", None),
+            ("[10.1000/x](https://doi.org/10.1000/x)", None),
+        ):
+            found, _ = read(markdown, f"---\ntitle: Ferns\ndoi: '{written}'\n---\n\n{PROSE}", "a.md")
+            assert found.paper.doi == doi
+
     def test_the_first_heading_is_the_title_and_an_abstract_section_the_abstract(self) -> None:
         found, problems = read(markdown, f"# A Title\n\nJane\n\n## Abstract\n\nShort.\n\n## One\n\n{PROSE}", "a.md")
         assert (found.paper.title, found.paper.abstract, problems) == ("A Title", "Short.", "")

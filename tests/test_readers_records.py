@@ -29,6 +29,7 @@ from rag.readers import (
     hf_listing,
     json_table,
     openalex,
+    read_raw,
     ris,
     semantic_scholar,
     table,
@@ -36,12 +37,14 @@ from rag.readers import (
 )
 from rag.readers.fields import abstract_of, arxiv_of, count_of, dated_of, day_of, doi_of, line_of, text_of, url_of
 from rag.readers.latex import plain
+from rag.readers.oddities import Oddities
 from rag.readers.records import authors_of
 from rag.readers.source import Raw
 from tests.listing_helpers import FIRST as LISTED
 from tests.listing_helpers import HEAD, TODAY
 from tests.record_samples import (
     BETWEEN,
+    BROKEN,
     FIRST_ABSTRACT,
     FIRST_AUTHORS,
     FIRST_TITLE,
@@ -160,8 +163,39 @@ def test_a_bad_record_is_said_with_its_line_and_the_others_survive(kind: str) ->
     entries, problems = read(READS[kind], text, name)
     assert [entry.paper.title for entry in entries] == [FIRST_TITLE, SECOND_TITLE]
     assert [entry.paper.abstract for entry in entries] == [FIRST_ABSTRACT, SECOND_ABSTRACT]
-    assert len(problems) == 1
+    assert [problem.lost for problem in problems] == [True]
     assert entries[0].line <= (problems[0].line or 0) <= entries[1].line
+
+
+@pytest.mark.parametrize("kind", sorted(BROKEN))
+def test_a_file_of_broken_records_only_says_of_each_where_it_is(kind: str) -> None:
+    name, text = BROKEN[kind]
+    reading = read_raw(Raw(name, text.encode()), today=TODAY)
+    assert reading.entries == ()
+    assert reading.problems
+    assert all(problem.lost and problem.line for problem in reading.problems)
+    with pytest.raises(SourceError, match="empty"):
+        read_raw(Raw(name, b"\n"), today=TODAY)
+
+
+def test_an_oddity_of_a_record_that_was_taken_costs_nothing() -> None:
+    odd = "title,abstract,date\nLate,Text.,2031-01-01\nBad day,Text.,soon\nBare,,2020-01-01\n"
+    unended = "TY  - JOUR\nTI  - No end\nAB  - Text.\n"
+    for reader, text in ((table, odd), (ris, unended)):
+        entries, problems = read(reader, text)
+        assert entries
+        assert problems
+        assert not any(problem.lost for problem in problems)
+
+
+def test_a_record_of_ris_without_its_beginning_is_said_and_the_next_survives() -> None:
+    lost = "TI  - Lost\nAB  - Its first line is gone.\nER  -\n"
+    kept = "TY  - JOUR\nTI  - Kept\nAB  - Text.\nER  -\n"
+    entries, problems = read(ris, f"{kept}\n{lost}\n{kept}")
+    assert [entry.paper.title for entry in entries] == ["Kept", "Kept"]
+    assert [(problem.line, problem.lost) for problem in problems] == [(6, True)]
+    assert "beginning" in problems[0].message
+    assert read(ris, f"{kept}ER  -\n\nER  -\n")[1] == []  # an end that ends nothing
 
 
 def test_the_hub_says_more_of_a_paper_than_others() -> None:
@@ -239,6 +273,18 @@ def test_a_subtitle_of_biblatex_belongs_to_the_title() -> None:
     entries, problems = read(bibtex, "@misc{a, title={One}}\n@misc{a, title={Another of the same key}}")
     assert [entry.paper.title for entry in entries] == ["One", "Another of the same key"]
     assert len(problems) == 1
+
+
+def test_notes_and_journals_that_stand_beside_the_papers_of_zotero_are_neither_papers_nor_lost_ones() -> None:
+    name, text = SAMPLES["zotero rdf"]
+    beside = (
+        '<bib:Journal rdf:about="urn:issn:0028-0836"><dc:identifier>DOI 10.1000/ABC_1</dc:identifier>'
+        "<dc:title>Nature</dc:title></bib:Journal><!-- a comment -->"
+        '<bib:Memo rdf:about="#item_9"><rdf:value>Read this.</rdf:value></bib:Memo></rdf:RDF>'
+    )
+    entries, problems = read(zotero_rdf, text.replace("</rdf:RDF>", beside), name)
+    assert [entry.paper.title for entry in entries] == [FIRST_TITLE, SECOND_TITLE]
+    assert problems == []
 
 
 def test_a_citation_list_holds_its_papers_one_deeper() -> None:
@@ -371,6 +417,20 @@ def test_many_broken_records_are_counted_and_not_listed_one_by_one() -> None:
     assert len(entries) == 1
     assert len(problems) < 60
     assert "260 more" in problems[-1].message
+    assert problems[-1].lost
+
+
+def test_records_that_are_lost_and_oddities_of_others_are_counted_apart() -> None:
+    odd = Oddities()
+    for line in range(1, 61):
+        odd.say(line, "odd")
+        odd.say(100 + line, "gone", lost=True)
+    told = [(problem.line, problem.message, problem.lost) for problem in odd.problems()]
+    assert [sum(lost for *_, lost in told), len(told)] == [51, 102]
+    assert told[-2:] == [
+        (51, "10 more such problems from this line on.", False),
+        (151, "10 more such problems from this line on.", True),
+    ]
 
 
 def test_what_is_true_of_many_records_is_said_once() -> None:
@@ -381,11 +441,6 @@ def test_what_is_true_of_many_records_is_said_once() -> None:
     said = {problem.message: problem.line for problem in problems}
     assert sorted(said.values()) == [2, 2, 42]
     assert any(message.startswith("40 records") and "no abstract" in message for message in said)
-
-
-def test_a_file_without_one_readable_record_says_where_it_breaks() -> None:
-    with pytest.raises(SourceError, match=r"line 2: This line is no valid JSON|line 1"):
-        read(json_table, '{"title": "x" oops}\n{"abstract": "y" oops}\n', "x.jsonl")
 
 
 # --- What is written is what is read ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -215,7 +216,9 @@ def test_a_listing_without_a_title_costs_neither_its_neighbours_nor_the_day(
     report = run()
     assert report.days[0].outcome == "synced"
     assert len(library.find()) == 2
-    assert report.days[0].warnings
+    assert report.days[0].rows[-1].outcome == "failed"
+    assert "without a title" in report.days[0].rows[-1].reason
+    assert report.failed == 1
 
 
 def test_after_an_interruption_the_next_run_goes_on_from_the_last_day(
@@ -353,6 +356,23 @@ def test_the_sync_command_ends_with_a_status_for_all_some_and_none(
     assert command("sync", "--since", "2024-06-01", "--until", "2024-06-02", "--base-url", server.url)[0] == 1
 
 
+def test_a_day_with_a_listing_that_is_no_paper_ends_with_3_however_few_days_there_are(
+    command: Callable[..., tuple[int, str, str]], server: ReplayServer
+) -> None:
+    broken = daily_paper(2)
+    broken["paper"]["title"] = broken["title"] = ""
+    server.routes[DAILY] = by_day({1: as_json([daily_paper(1), broken])})
+    days = ("--since", "2024-05-01", "--until", "2024-05-01", "--base-url", server.url)
+    status, out, err = command("sync", *days)
+    assert status == 3
+    assert "1 added, 1 failed" in out
+    assert "2024-05-01: line 1: A record without a title" in err
+    assert command("sync", *days)[0] == 0  # a settled day is not asked for again
+    server.routes[DAILY] = by_day({2: as_json([broken])})
+    days = ("--since", "2024-05-02", "--until", "2024-05-02", "--base-url", server.url)
+    assert command("sync", *days)[0] == 1
+
+
 def test_the_sync_command_says_when_there_is_no_network(
     command: Callable[..., tuple[int, str, str]], server: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +408,12 @@ def test_the_arxiv_command_adds_papers(command: Callable[..., tuple[int, str, st
     assert status == 3
     assert "2405.99999" in out
     assert command("arxiv", "--id", "nonsense", "--base-url", server.url)[0] == 7
+    nameless = re.sub(r"<title>[^<]*</title>", "<title/>", entry(4))
+    server.routes["/api/query"] = feed([entry(3), nameless])
+    status, out, _ = command("arxiv", "--category", "cs.CL", "--max", "2", "--base-url", server.url)
+    assert status == 3
+    assert "An entry without a title was left out" in out
+    assert "1 added, 1 failed" in out
 
 
 # arXiv

@@ -112,8 +112,8 @@ def read_raw(raw: Raw, *, shown: str = "", today: date | None = None, year: int 
     shows without one, where the listing itself does not tell it right.
 
     Raises:
-        SourceError: empty, not text, no known format, or without any paper. Anything less is a
-            problem in what is returned.
+        SourceError: empty, not text, no known format, or a list of nothing. Anything less is a
+            problem in what is returned, which has no entries where every item of a list is lost.
     """
     shown = shown or raw.name
     if not raw.data.strip():
@@ -124,7 +124,7 @@ def read_raw(raw: Raw, *, shown: str = "", today: date | None = None, year: int 
             raise SourceError(f"{shown} is empty.", READ)
         raise SourceError(f"{shown} is in no format that paperchat reads.", READ)
     entries, found = reader.read(raw, today=today or date.today(), year=year)
-    if not entries:
+    if not entries and not any(problem.lost for problem in found):
         raise SourceError(f"{shown} lists no paper.", f"Is it complete? {READ}")
     in_order = sorted(found, key=lambda problem: problem.line or 0)
     return SourceReading(raw.name, raw.sha256, tuple(entries), tuple(in_order))

@@ -82,14 +82,14 @@ def read_feed(raw: Raw, *, today: date) -> Feed:
             if ERRORS in _text(element, "id"):
                 raise SourceError(f"arXiv says: {_text(element, 'summary')[:300] or 'error'}.", CHECK)
             if (paper := _paper(element, today)) is None:
-                problems.append(Problem(line, "An entry without a title was left out."))
+                problems.append(Problem(line, "An entry without a title was left out.", lost=True))
                 continue
             entries.append(Entry(paper, line))
             versions.append(_text(element, "id").partition("/abs/")[2])
     except _DamagedError as error:
         whole = False
         problems.append(
-            Problem(error.line, f"{raw.name} is cut off or damaged here ({error}); papers before were kept.")
+            Problem(error.line, f"{raw.name} is cut off or damaged here ({error}); papers before were kept.", lost=True)
         )
     return Feed(total, tuple(entries), tuple(versions), tuple(problems), whole)
 

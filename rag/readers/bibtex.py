@@ -44,7 +44,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
             fields = {field.key.lower(): _value(str(field.value), strings) for field in reversed(entry.fields)}
             records.add((entry.start_line or 0) + 1, _fields(fields))
         elif type(block).__name__ == "ParsingFailedBlock" and "@" in (block.raw or ""):
-            records.odd.say((block.start_line or 0) + 1, "an entry that is not closed or no valid BibTeX was left out")
+            records.odd.lose((block.start_line or 0) + 1, "an entry that is not closed or no valid BibTeX was left out")
     return records.result(raw.problems)
 
 

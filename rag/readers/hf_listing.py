@@ -52,7 +52,7 @@ class _Page:
         """Take a section's papers; its footer belongs to the one right above it."""
         groups = pair(section.blocks, has_footer=section.footer is not None)
         if not groups and section.footer:
-            self._warn(section.footer.line, "a footer with no title and no abstract above it was left out")
+            self._warn(section.footer.line, "a footer with no title and no abstract above it was left out", lost=True)
         for number, group in enumerate(groups, 1):
             footer = section.footer if number == len(groups) else None
             if group.title is None:
@@ -115,8 +115,8 @@ class _Page:
             self._warn(footer.line, f"{_short(title)} is kept without a date: {reason}")
         return published, published is not None and footer.date.year is None
 
-    def _warn(self, line: int, message: str) -> None:
-        self.problems.append(Problem(line, message[0].upper() + message[1:] + "."))
+    def _warn(self, line: int, message: str, *, lost: bool = False) -> None:
+        self.problems.append(Problem(line, message[0].upper() + message[1:] + ".", lost))
 
 
 def _quoted(group: Group) -> str:

@@ -60,7 +60,7 @@ def first_items(raw: Raw) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class JsonItems:
-    """Iterate over it for the records; what could not be read is said to `odd` meanwhile."""
+    """Iterate over it for the records; what could not be read is said to `odd` as lost."""
 
     text: str
     odd: Oddities = field(default_factory=Oddities)
@@ -204,7 +204,7 @@ class JsonItems:
         return line
 
     def _say(self, at: int, message: str) -> None:
-        self.odd.say(self._line(at), message)
+        self.odd.lose(self._line(at), message)
 
 
 def _whole(line: str) -> Any:

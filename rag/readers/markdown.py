@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from rag.errors import SourceError
-from rag.papers import arxiv_id_in, doi_in
+from rag.papers import arxiv_id_in
 from rag.readers.blocks import Block, clean, heading_block, text_block
 from rag.readers.document import Document, entry, names
+from rag.readers.fields import doi_of
 from rag.readers.plain import is_prose, paragraphs
 from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem, is_binary
@@ -63,7 +64,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
         authors=names(_many(facts, "authors", "author")),
         published=_day(_one(facts, "date", "published"), today),
         arxiv_id=arxiv_id_in(_one(facts, "arxiv", "arxiv_id", "eprint")),
-        doi=doi_in(_one(facts, "doi")),
+        doi=doi_of(_one(facts, "doi")),
         problems=problems,
     )
     one, odd = entry(found, raw.name)

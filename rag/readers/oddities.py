@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rag.readers.text import Problem
 
 MAX_NAMED = 50  # problems that are named one by one; a file of 100,000 bad records needs no 100,000 messages
@@ -12,16 +14,21 @@ class Oddities:
 
     def __init__(self) -> None:
         self._said: list[Problem] = []
-        self._more, self._more_line = 0, 0
+        self._met = Counter[bool]()  # by whether they cost an item
+        self._beyond: dict[bool, int] = {}  # the line of the first that is not named
         self._noted: dict[str, tuple[int, int]] = {}  # how many records each is true of, the line of the first
 
-    def say(self, line: int, message: str) -> None:
+    def say(self, line: int, message: str, *, lost: bool = False) -> None:
         """One thing that is wrong on one line."""
-        if len(self._said) < MAX_NAMED:
-            self._said.append(Problem(line, message[0].upper() + message[1:] + "."))
-            return
-        self._more_line = self._more_line or line
-        self._more += 1
+        self._met[lost] += 1
+        if self._met[lost] <= MAX_NAMED:
+            self._said.append(Problem(line, message[0].upper() + message[1:] + ".", lost))
+        else:
+            self._beyond.setdefault(lost, line)
+
+    def lose(self, line: int, message: str) -> None:
+        """An item on a line that cannot be taken as a paper."""
+        self.say(line, message, lost=True)
 
     def note(self, line: int, what: str) -> None:
         """Something that is true of the record on `line`, and maybe of many: "no abstract"."""
@@ -31,8 +38,8 @@ class Oddities:
     def problems(self) -> list[Problem]:
         """All of them."""
         found = list(self._said)
-        if self._more:
-            found.append(Problem(self._more_line, f"{self._more:,} more such problems from this line on."))
+        for lost, line in self._beyond.items():
+            found.append(Problem(line, f"{self._met[lost] - MAX_NAMED:,} more such problems from this line on.", lost))
         for what, (count, line) in self._noted.items():
             whose = "The record on this line" if count == 1 else f"{count:,} records, the first on this line"
             found.append(Problem(line, f"{whose}: {what}."))

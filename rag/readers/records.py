@@ -53,10 +53,10 @@ class Records:
         self.odd = Oddities()
 
     def add(self, line: int, fields: Fields) -> None:
-        """Take a record that begins on `line`; without a title it is a problem and no entry."""
+        """Take a record that begins on `line`; one without a title is lost."""
         title = line_of(fields.title)
         if not title:
-            self.odd.say(line, "a record without a title was left out")
+            self.odd.lose(line, "a record without a title was left out")
             return
         if len(title) > MAX_TITLE:
             self.odd.note(line, f"a title of more than {MAX_TITLE} characters, which was cut")

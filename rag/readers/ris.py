@@ -30,22 +30,30 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
     """The records in their order."""
     records = Records(today)
     for line, tags, ended in _records(raw.text):
+        if tags is None:
+            records.odd.lose(line, "a record without its beginning (TY) was left out")
+            continue
         if not ended:
             records.odd.say(line, "a record without its end (ER) was kept as far as it goes")
         records.add(line, _fields(tags))
     return records.result(raw.problems)
 
 
-def _records(text: str) -> Iterator[tuple[int, Tags, bool]]:
-    """Each record's first line, its values by tag, and whether it has an end."""
+def _records(text: str) -> Iterator[tuple[int, Tags | None, bool]]:
+    """Each record's first line, its values by tag (None without a beginning), and whether it has an end."""
     tags: dict[str, list[list[str]]] = {}
-    start, value = 0, [""]
+    start, stray, value = 0, 0, [""]
     for number, line in enumerate(text.split("\n"), 1):
         found = LINE.fullmatch(line.rstrip())
         tag = found[1] if found else None
-        if start and tag in ("TY", "ER"):
-            yield start, _joined(tags), tag == "ER"
-            start = 0
+        if tag in ("TY", "ER"):
+            if start:
+                yield start, _joined(tags), tag == "ER"
+            elif stray and tag == "ER":
+                yield stray, None, True
+            start = stray = 0
+        elif found and not start:
+            stray = stray or number
         if tag == "TY":
             start, tags, value = number, {}, []
         elif found:

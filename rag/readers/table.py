@@ -36,7 +36,7 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
         return records.result(raw.problems)
     for number, row in _rows(lines, header, records.odd):
         if len(row) == 1:  # a line of a cell whose quotation marks are lost, rather than a lone title
-            records.odd.say(number, "a line with one cell only was left out")
+            records.odd.lose(number, "a line with one cell only was left out")
             continue
         if len(row) > len(header.names) and any(cell.strip() for cell in row[len(header.names) :]):
             records.odd.note(number, "more cells than the header, of which the last were left out")
@@ -83,7 +83,7 @@ def _rows(lines: Sequence[str], header: _Header, odd: Oddities) -> Iterator[tupl
             resumed += 1
         alone = _cells(lines[start], header.delimiter)
         if alone is None or len(alone) != len(header.names):
-            odd.say(start + 1, "a row that is broken, such as by a quotation mark that is not closed, was left out")
+            odd.lose(start + 1, "a row that is broken, such as by a quotation mark that is not closed, was left out")
         else:
             yield start + 1, alone
         at = start + 1
@@ -99,7 +99,7 @@ def _line_by_line(lines: Sequence[str], at: int, header: _Header, odd: Oddities)
         if row is not None and len(row) == len(header.names):
             yield number + 1, row
         elif lines[number].strip():
-            odd.say(number + 1, "a row that is broken was left out")
+            odd.lose(number + 1, "a row that is broken was left out")
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:

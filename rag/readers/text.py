@@ -33,10 +33,14 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something odd that the reader met; `line` counts from 1, None where no line is meant."""
+    """Something odd that the reader met; `line` counts from 1, None where no line is meant.
+
+    `lost`: it cost an item of a list, which could not be taken as a paper.
+    """
 
     line: int | None
     message: str
+    lost: bool = False
 
 
 def read_text(data: bytes, name: str) -> tuple[str, list[Problem]]:

@@ -24,6 +24,7 @@ NAMES = {
 }
 BEGINNING = 3000  # characters in which the root stands
 NO_PAPERS = {"attachment", "note", "webpage"}
+BESIDE = {"Memo", "Journal", "Periodical", "Newspaper", "Series"}  # notes, and what papers stand in: nodes of their own
 
 
 def recognises(raw: Raw) -> bool:
@@ -49,12 +50,18 @@ def read(raw: Raw, *, today: date, year: int | None = None) -> tuple[list[Entry]
         raise SourceError(f"{raw.name} is no valid RDF: {error}.", "Export it again.") from error
     records = Records(today)
     if parser.error_log:
-        records.odd.say(parser.error_log[0].line, "this is no valid XML: what could be read was kept")
+        records.odd.lose(parser.error_log[0].line, "this is no valid XML: what could be read was kept")
     for resource in root if root is not None else ():
-        kind = _first(resource, "z:itemType")
-        if isinstance(resource.tag, str) and resource.tag.startswith("{" + NAMES["bib"]) and kind not in NO_PAPERS:
+        if _may_be_paper(resource):
             records.add(resource.sourceline or 1, _fields(resource))
     return records.result(raw.problems)
+
+
+def _may_be_paper(resource: _Element) -> bool:
+    if not isinstance(resource.tag, str):  # a comment
+        return False
+    namespace, _, name = resource.tag.removeprefix("{").partition("}")
+    return namespace == NAMES["bib"] and name not in BESIDE and _first(resource, "z:itemType") not in NO_PAPERS
 
 
 def _fields(resource: _Element) -> Fields:
