@@ -18,7 +18,7 @@ from rag.settings import Settings, load_settings
 Severity = Literal["ok", "warning", "error"]
 
 SPACE_WANTED = 1 << 30
-IN_PROCESS_RERANKERS = ("late-interaction", "none")
+IN_PROCESS_RERANKERS = ("linear", "late-interaction", "none")
 TRUE = ("1", "ON", "YES", "TRUE")  # for the hub, in any case; Gradio writes it so
 SWITCHES = {
     "HF_HUB_OFFLINE": (TRUE, "model names would be looked up on a hub"),
@@ -83,10 +83,12 @@ def _disk(settings: Settings) -> Check:
 
 
 def _embedder(settings: Settings) -> Check:
-    from rag.models.embedder import load_embedder
+    from rag.models.embedder import embedder_folder
+    from rag.models.prefix import prefix_wanted
 
     try:
-        folder = load_embedder(settings).folder
+        folder = embedder_folder(settings)
+        prefix = prefix_wanted(folder, settings.embedder_dimensions)
     except ModelError as error:
         return Check("embedder", "error", error.message, error.remedy)
     weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
@@ -95,14 +97,29 @@ def _embedder(settings: Settings) -> Check:
         return Check(
             "embedder", "error", f"No weights in {folder}.", "Run `make install`, or check PAPERCHAT_EMBEDDER."
         )
-    return Check("embedder", "ok", f"{folder} ({_size(size)})")
+    return _cut(f"{folder} ({_size(size)})", folder, prefix)
+
+
+def _cut(name: str, folder: Path, prefix: int | None) -> Check:
+    """An embedder that is there, and whether it bears to have its vectors cut."""
+    from rag.models.embedder import BUNDLED
+    from rag.models.prefix import vector_length
+
+    if prefix is None:
+        return Check("embedder", "ok", name)
+    cut = f"{name}, vectors cut to {prefix} of {vector_length(folder) or 'an unknown number of'} dimensions"
+    if BUNDLED not in folder.parts:
+        return Check("embedder", "ok", cut)
+    message = f"{cut}: this model is not made for it, and finds less. At 128 it loses 4 to 6 points of nDCG@10."
+    remedy = "Unset PAPERCHAT_EMBEDDER_DIMENSIONS, or set PAPERCHAT_EMBEDDER to a Matryoshka model."
+    return Check("embedder", "warning", message, remedy)
 
 
 def _reranker(settings: Settings) -> Check:
     name = settings.reranker
     if name in IN_PROCESS_RERANKERS or Path(name).expanduser().is_dir():
         return Check("reranker", "ok", name)
-    remedy = "Give the folder of a CrossEncoder, or `late-interaction`, in PAPERCHAT_RERANKER."
+    remedy = "Give the folder of a CrossEncoder, or `linear`, in PAPERCHAT_RERANKER."
     return Check("reranker", "warning", f"{name} is no folder: it is found only if it was downloaded before.", remedy)
 
 

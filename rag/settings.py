@@ -78,10 +78,16 @@ class Settings(BaseSettings):
     embedder: Path | None = Field(
         default=None, description="Folder of a sentence-transformers model; empty means the bundled all-MiniLM-L6-v2."
     )
+    embedder_dimensions: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Cut vectors to their first so many numbers, for a Matryoshka model; empty means the model's own.",
+    )
     reranker: str = Field(
-        default="late-interaction",
+        default="linear",
         min_length=1,
-        description="late-interaction, none, or a sentence-transformers CrossEncoder by folder or name.",
+        description="linear, late-interaction, none, or a sentence-transformers CrossEncoder by folder or name.",
     )
     sources: int = Field(default=5, ge=1, le=20, description="How many papers an answer may draw on.")
     context_tokens: int = Field(

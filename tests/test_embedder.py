@@ -76,7 +76,9 @@ def test_without_a_setting_that_makes_sense_every_core_works(setting: str, monke
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> FolderEmbedder:
     """The bundled model."""
-    return load_embedder(Settings(_env_file=None, home=tmp_path_factory.mktemp("home")))
+    found = load_embedder(Settings(_env_file=None, home=tmp_path_factory.mktemp("home")))
+    assert isinstance(found, FolderEmbedder)
+    return found
 
 
 WORDS = "retrieval of long passages needs quantized vectors and 99% smaller indexes".split()

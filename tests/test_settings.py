@@ -12,6 +12,7 @@ from rag.errors import SettingsError
 from rag.settings import Settings, env_names, load_settings
 
 SECRET = "sk-very-secret-0123456789"
+NUMERIC = (int, float, int | None)
 
 
 def numeric_bounds() -> list[tuple[str, float, float]]:
@@ -19,7 +20,7 @@ def numeric_bounds() -> list[tuple[str, float, float]]:
     found = []
     for field, name in env_names().items():
         info = Settings.model_fields[field]
-        if info.annotation not in (int, float):
+        if info.annotation not in NUMERIC:
             continue
         low = next((m.ge - 1 if isinstance(m, Ge) else m.gt) for m in info.metadata if isinstance(m, Ge | Gt))
         high = next((m.le + 1 if isinstance(m, Le) else m.lt) for m in info.metadata if isinstance(m, Le | Lt))
@@ -39,7 +40,7 @@ def test_the_example_file_used_as_it_is_changes_nothing(monkeypatch: pytest.Monk
 
 
 def test_every_numeric_setting_has_both_bounds() -> None:
-    numeric = [name for name in Settings.model_fields if Settings.model_fields[name].annotation in (int, float)]
+    numeric = [name for name in Settings.model_fields if Settings.model_fields[name].annotation in NUMERIC]
     assert len(numeric_bounds()) == len(numeric) > 5
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.errors import LibraryError
 from rag.library.catalog import IN_LIST, PASSAGE, Catalog
-from rag.library.codec import pack_parts, pack_spans, pack_tokens, pack_vector, text_key
+from rag.library.codec import belong, pack_parts, pack_spans, pack_tokens, pack_vector, text_key
 from rag.library.filtering import date_number
 from rag.library.records import IndexState, Record, SourceEntry
 from rag.papers import Paper, normalised_title
@@ -105,7 +105,7 @@ def check_record(record: Record, dimension: int) -> None:
     if len(record.passages) != len(record.encoded):
         raise LibraryError(f"{paper.title!r} has {len(record.passages)} passages but {len(record.encoded)} embeddings.")
     for encoded in record.encoded:
-        fits = encoded.vector.shape == (dimension,) and encoded.tokens.shape == (len(encoded.spans), dimension)
+        fits = encoded.vector.shape == (dimension,) and belong(encoded)
         if not fits or not np.isfinite(encoded.vector).all() or not np.isfinite(encoded.tokens).all():
             raise LibraryError(f"An embedding of {paper.title!r} is not a finite vector of {dimension} numbers.")
 

@@ -15,6 +15,7 @@ from rag.errors import LibraryError
 from rag.library import blocking
 from rag.library.builds import VECTORS, WORDS, build_folder, changed_files, check_sizes
 from rag.library.catalog import Catalog
+from rag.library.codec import belong
 from rag.library.naming import comparable
 from rag.library.records import IndexDamagedError
 from rag.library.vectors import VectorIndex
@@ -128,7 +129,7 @@ def _embeddings(catalog: Catalog) -> Check:
     ids = [row[0] for row in catalog.rows("SELECT passage_id FROM embeddings ORDER BY passage_id")]
     for some in _steps(ids):
         for passage_id, encoded in catalog.encoded(some).items():
-            fits = encoded.vector.shape == (dimension,) and encoded.tokens.shape == (len(encoded.spans), dimension)
+            fits = encoded.vector.shape == (dimension,) and belong(encoded)
             if not fits or not np.isfinite(encoded.vector).all() or not np.isfinite(encoded.tokens).all():
                 wrong.append(passage_id)
     return _check("catalog: an embedding for every passage", wrong, len(ids) + len(without))

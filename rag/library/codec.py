@@ -71,10 +71,9 @@ def unpack_body(text: str, parts: str) -> Body:
 
 def unpack(vector: bytes, levels: bytes, scales: bytes, spans: bytes) -> Encoded:
     """One stored embedding as the embedder gave it, its token vectors within the int8 step."""
-    dense = unpack_vector(vector)
     return Encoded(
-        vector=dense,
-        tokens=unpack_tokens(levels, scales, len(dense)),
+        vector=unpack_vector(vector),
+        tokens=unpack_tokens(levels, scales, _token_length(vector, levels, scales)),
         spans=_unpack_spans(spans),
     )
 
@@ -87,7 +86,7 @@ def unpack_all(rows: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Encode
     if not rows:
         return []
     counts = [len(scales) // 2 for _, _, scales, _ in rows]
-    dimension = len(rows[0][0]) // 4
+    dimension = max(_token_length(*row[:3]) for row in rows)
     if any(len(row[1]) != count * dimension for row, count in zip(rows, counts, strict=True)):
         return [unpack(*row) for row in rows]
     tokens = unpack_tokens(b"".join(row[1] for row in rows), b"".join(row[2] for row in rows), dimension)
@@ -96,6 +95,17 @@ def unpack_all(rows: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Encode
         Encoded(vector=unpack_vector(row[0]), tokens=tokens[end - count : end], spans=_unpack_spans(row[3]))
         for row, count, end in zip(rows, counts, ends, strict=True)
     ]
+
+
+def belong(encoded: Encoded) -> bool:
+    """Whether there is a token vector for each span, as long as the passage's or longer, where that is a prefix."""
+    tokens = encoded.tokens
+    return tokens.ndim == 2 and len(tokens) == len(encoded.spans) and tokens.shape[1] >= len(encoded.vector)
+
+
+def _token_length(vector: bytes, levels: bytes, scales: bytes) -> int:
+    """How many numbers a token's vector has: as many as the passage's, or more where that is cut to a prefix."""
+    return max(len(vector) // 4, len(levels) // (len(scales) // 2) if len(scales) > 1 else 0)
 
 
 def _unpack_spans(spans: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rag.library.catalog import PAPER, Catalog, paper_of
-from rag.library.codec import unpack, unpack_body
+from rag.library.codec import belong, unpack, unpack_body
 
 
 def drop_implausible(new: Catalog, table: str) -> int:
@@ -56,10 +56,7 @@ def _implausible_embeddings(new: Catalog) -> Iterator[int]:
     for number, *blobs in _each(new, "SELECT rowid, vector, levels, scales, spans FROM embeddings"):
         try:
             one = unpack(*blobs)
-            fits = one.tokens.shape == (len(one.spans), len(one.vector)) and len(one.vector) in (
-                dimension,
-                dimension or -1,
-            )
+            fits = belong(one) and len(one.vector) in (dimension, dimension or -1)
             good = fits and bool(np.isfinite(one.vector).all() and np.isfinite(one.tokens).all())
         except (ValueError, TypeError):
             good = False

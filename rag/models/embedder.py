@@ -14,6 +14,7 @@ from rag.errors import ModelError
 from rag.models.interfaces import Embedder, Encoded
 from rag.models.onnx_embedder import OnnxEmbedder
 from rag.models.onnx_export import ExportRefusedError, export, exported, installed_root
+from rag.models.prefix import PrefixEmbedder, prefix_wanted
 from rag.models.torch_embedder import TorchEmbedder
 from rag.settings import Settings
 
@@ -34,18 +35,30 @@ def bundled_folder() -> Path:
     raise ModelError("The bundled embedder (all-MiniLM-L6-v2) is not installed.", "Run `make install`.")
 
 
-def load_embedder(settings: Settings) -> FolderEmbedder:
-    """The configured embedder; its weights are read when it is first used.
+def embedder_folder(settings: Settings) -> Path:
+    """Folder of the configured embedder.
 
     Raises:
-        ModelError: the folder is missing or holds no model.
+        ModelError: it is missing or holds no model.
     """
     folder = settings.embedder or bundled_folder()
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"No embedder at {folder}.", "Set PAPERCHAT_EMBEDDER to a sentence-transformers model's folder."
         )
-    return FolderEmbedder(folder, exports=settings.home / "models" / "onnx")
+    return folder
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """The configured embedder; its weights are read when it is first used.
+
+    Raises:
+        ModelError: the folder is missing or holds no model, or its vectors cannot be cut as configured.
+    """
+    folder = embedder_folder(settings)
+    whole = FolderEmbedder(folder, exports=settings.home / "models" / "onnx")
+    dimension = prefix_wanted(folder, settings.embedder_dimensions)
+    return whole if dimension is None else PrefixEmbedder(whole, dimension)
 
 
 class FolderEmbedder:

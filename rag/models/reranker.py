@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 
+LINEAR = "linear"  # late interaction, weighed with a paper's other signals
+IN_PROCESS = (LINEAR, "late-interaction")
+
+
 def load_reranker(name: str) -> Reranker | None:
-    """The configured reranker: `late-interaction`, `none` (None), or a CrossEncoder by folder or name."""
+    """The configured reranker: `linear`, `late-interaction`, `none` (None), or a CrossEncoder by folder or name."""
     if name == "none":
         return None
-    return LateInteraction() if name == "late-interaction" else CrossEncoderReranker(name)
+    return LateInteraction(name) if name in IN_PROCESS else CrossEncoderReranker(name)
 
 
 class LateInteraction:
@@ -32,7 +36,8 @@ class LateInteraction:
     BERT", with the token vectors of a plain sentence embedder, stored at ingestion.
     """
 
-    name = "late-interaction"
+    def __init__(self, name: str = "late-interaction") -> None:
+        self.name = name
 
     def score(self, question: str, question_encoded: Encoded, texts: Sequence[str], tokens: Sequence[Vector]) -> Vector:
         """MaxSim (n,) in [-1, 1]; a passage without tokens gets 0."""
@@ -65,6 +70,6 @@ class CrossEncoderReranker:
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"The reranker {self.name} cannot be read: {error}",
-                "Set PAPERCHAT_RERANKER to late-interaction, none, or the folder of a CrossEncoder.",
+                "Set PAPERCHAT_RERANKER to linear, late-interaction, none, or the folder of a CrossEncoder.",
             ) from error
         return model

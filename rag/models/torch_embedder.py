@@ -101,7 +101,9 @@ class TorchEmbedder:
         disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar of 0.1 s would be drawn into the terminal's answer
         try:
             if not self._bundled:
-                return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
+                model = SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
+                model.truncate_dim = None  # left to PrefixEmbedder: a setting goes before what the folder says
+                return model
             # The package lacks the empty 2_Normalize folder that its modules.json names.
             transformer = Transformer(str(self.folder), max_seq_length=256)
             pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
