@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test test-faults eval-dev baseline calibrate bench bench-answers bench-ui screenshots trust browser clean
+.PHONY: help install chat test test-faults eval-dev baseline calibrate bench bench-answers bench-retrieval bench-ui screenshots trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -71,6 +71,15 @@ bench-answers: $(INSTALLED) ## Measure every answerer on the bundled questions: 
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
 	rm -rf bench/answers* bench/*-*/ && $(PYTHON) -m eval.bench bench
+
+COLLECTIONS ?= $(wildcard ../shared/collections/*)
+
+bench-retrieval: $(INSTALLED) ## Measure the search and each of its parts: bench/retrieval.json and .md (COLLECTIONS="a b")
+	@test -n "$(COLLECTIONS)" || { echo 'Name collections in BEIR form: make bench-retrieval COLLECTIONS="a b"' >&2; exit 1; }
+	export PAPERCHAT_HOME="$(CURDIR)/.paperchat"
+	$(VENV)/bin/paperchat ingest seeds >/dev/null
+	$(VENV)/bin/paperchat bench retrieval --collection $(COLLECTIONS) --questions dev --questions more --questions fresh \
+	    --questions followups --out bench --keep bench/libraries
 
 bench-ui: $(TEST_TOOLS) browser ## Measure the page with 50 people in it: bench/ui.json and .md (five minutes)
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"

@@ -13,7 +13,7 @@ from rag.answer.answer import Turn, dated
 from rag.errors import EndpointError, QuestionError, SourceError
 
 if TYPE_CHECKING:
-    from rag.answer.retrieve import Retrieval
+    from rag.answer.retrieve import RankedPaper, Retrieval
 
 STDIN = Path("-")
 
@@ -134,20 +134,26 @@ def _open(path: Path) -> BinaryIO:
 
 
 def retrieval_dict(question: str, found: Retrieval) -> dict[str, Any]:
-    """What `retrieve --json` prints for one question."""
+    """What `retrieve --json` prints for one question, as the README has it."""
     return {
         "question": question,
         "query_used": found.query_used,
         "filters": found.filters.as_dict(),
-        "papers": [
-            {
-                "rank": ranked.rank,
-                "paper_id": ranked.paper.paper_id,
-                "title": ranked.paper.title,
-                "published": dated(ranked.paper),
-                "score": ranked.score,
-                "scores": dict(ranked.scores),
-            }
-            for ranked in found.papers
-        ],
+        "papers": [_ranked_dict(found.query_used, ranked) for ranked in found.papers],
+    }
+
+
+def _ranked_dict(query: str, ranked: RankedPaper) -> dict[str, Any]:
+    from rag.answer.explained_ranking import matching
+
+    words = matching(query, ranked.paper)
+    return {
+        "rank": ranked.rank,
+        "paper_id": ranked.paper.paper_id,
+        "title": ranked.paper.title,
+        "published": dated(ranked.paper),
+        "score": ranked.score,
+        "scores": dict(ranked.scores),
+        "matched": list(words.matched),
+        "missing": list(words.missing),
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rag import cli_eval, cli_ingest, cli_library, cli_mcp, cli_serve, cli_sync
+from rag import cli_bench, cli_eval, cli_ingest, cli_library, cli_mcp, cli_serve, cli_sync
 from rag.cli_common import SOME_FAILED, Json, failures, settings
 from rag.errors import PaperchatError
 
@@ -30,6 +30,7 @@ app.command()(cli_sync.sync)
 app.command()(cli_sync.arxiv)
 app.add_typer(cli_library.app, name="library")
 app.add_typer(cli_eval.app, name="eval")
+app.add_typer(cli_bench.app, name="bench")
 
 Question = Annotated[str | None, typer.Argument(help="The question; leave it out with --batch.", metavar="[QUESTION]")]
 History = Annotated[
@@ -120,6 +121,9 @@ def retrieve(
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many papers.")] = 10,
     history: History = None,
     batch: Batch = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each paper stands where it stands; JSON always does.")
+    ] = False,
     json_output: Json = False,
 ) -> None:
     """Find the papers for a question, with the scores and ranks that each part of the search gave them."""
@@ -136,6 +140,9 @@ def retrieve(
             _end(run_batch(batch, found))
             return
         text = question or ""
+        if explain and not json_output:
+            _explain(engine, text, _turns(history), k)
+            return
         retrieval = engine.retrieve(text, _turns(history), k=k)
         if json_output:
             print_json(retrieval_dict(text, retrieval))
@@ -176,6 +183,18 @@ def doctor(json_output: Json = False) -> None:
 app.command()(cli_serve.serve)
 app.command()(cli_serve.password)
 app.command()(cli_mcp.mcp)
+
+
+def _explain(engine: Paperchat, question: str, turns: Sequence[Turn], k: int) -> None:
+    from rag.answer.retrieve import RERANKED
+    from rag.show_ranking import show_explained
+
+    def full_text(paper_id: str) -> str:
+        body = engine.library.body(paper_id)
+        return body.text if body else ""
+
+    # All that are read closely, whatever k: a final score is told against all of them.
+    show_explained(engine.retrieve(question, turns, k=max(k, RERANKED)), question, k, full_text)
 
 
 def _read_question() -> str:

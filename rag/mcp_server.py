@@ -17,6 +17,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from rag.answer.answer import Answer, Citation, Finished, dated
+from rag.answer.explained_ranking import matching
 from rag.answer.pipeline import Paperchat
 from rag.answer.retrieve import RankedPaper, Retrieval
 from rag.errors import PaperchatError
@@ -68,6 +69,8 @@ class FoundPaper(BaseModel):
     organisation: str | None
     score: float
     passage: str
+    matched: Annotated[list[str], Field(description="Words of the query that title or abstract have.")]
+    missing: Annotated[list[str], Field(description="Words of the query that neither has.")]
 
 
 class SearchResult(BaseModel):
@@ -237,12 +240,14 @@ def _record(paper: Paper) -> PaperRecord:
 
 def _search_result(found: Retrieval) -> SearchResult:
     return SearchResult(
-        query_used=found.query_used, filters=found.filters.as_dict(), papers=[_found(ranked) for ranked in found.papers]
+        query_used=found.query_used,
+        filters=found.filters.as_dict(),
+        papers=[_found(found.query_used, ranked) for ranked in found.papers],
     )
 
 
-def _found(ranked: RankedPaper) -> FoundPaper:
-    paper = ranked.paper
+def _found(query: str, ranked: RankedPaper) -> FoundPaper:
+    paper, words = ranked.paper, matching(query, ranked.paper)
     return FoundPaper(
         rank=ranked.rank,
         paper_id=paper.paper_id,
@@ -251,6 +256,8 @@ def _found(ranked: RankedPaper) -> FoundPaper:
         organisation=paper.organisation,
         score=round(ranked.score, 4),
         passage=ranked.passage.text,
+        matched=list(words.matched),
+        missing=list(words.missing),
     )
 
 

@@ -32,6 +32,7 @@ _HARMFUL = {
 
 
 OUTCOMES = ("added", "updated", "unchanged", "merged", "blocked", "failed")
+SHOWN = ("dense", "words", "fused", "rerank")  # scores beside a paper; --explain tells all
 MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "bold red")}
 
 
@@ -87,19 +88,19 @@ def _show_evidence(out: Console, answer: Answer) -> None:
     for n, cited in groupby(sorted(answer.citations, key=_marker), key=_marker):
         citations = list(cited)
         out.print()
-        _line(out, Text.assemble((f"[{n}] ", "bold cyan"), _heading(citations[0].paper)))
+        _line(out, Text.assemble((f"[{n}] ", "bold cyan"), heading(citations[0].paper)))
         for citation in citations:
             where = f" ({citation.where})" if citation.where else ""
-            _line(out, Text.assemble((f"“{_one_line(citation.quote)}”", "italic"), where), indent=4)
+            _line(out, Text.assemble((f"“{one_line(citation.quote)}”", "italic"), where), indent=4)
     missing = [paper for paper in answer.nearest if paper.title not in answer.answer]
     if answer.refused and missing:
         out.print("\nNearest papers:")
         for paper in missing:
-            _line(out, Text.assemble("- ", _heading(paper)), indent=2)
+            _line(out, Text.assemble("- ", heading(paper)), indent=2)
 
 
 def show_retrieval(found: Retrieval, question: str) -> None:
-    """The papers found, best first, with every score they got."""
+    """The papers found, best first, each with the scores that `SHOWN` names and its ranks by them."""
     out = console()
     if found.query_used != question:
         _note(out, f"Searched for: {found.query_used}")
@@ -108,9 +109,14 @@ def show_retrieval(found: Retrieval, question: str) -> None:
     if not found.papers:
         out.print("No paper was found.")
     for ranked in found.papers:
-        _line(out, Text.assemble((f"{ranked.rank:3}. ", "bold cyan"), _heading(ranked.paper)))
-        scores = "  ".join(f"{name} {value:.3g}" for name, value in ranked.scores.items())
-        _line(out, Text(plain(f"{ranked.score:.4f}  {scores}"), style="dim"), indent=5)
+        _line(out, Text.assemble((f"{ranked.rank:3}. ", "bold cyan"), heading(ranked.paper)))
+        scores = "  ".join(_score(name, ranked.scores) for name in SHOWN if name in ranked.scores)
+        _line(out, Text(f"{ranked.score:.4f}  {scores}", style="dim"), indent=5)
+
+
+def _score(name: str, scores: Mapping[str, float]) -> str:
+    rank = scores.get(f"{name}_rank")
+    return f"{name} {scores[name]:.3g}" + ("" if rank is None else f" (rank {rank:.0f})")
 
 
 def show_ingest(report: IngestReport) -> None:
@@ -139,8 +145,8 @@ def _reason(row: IngestRow) -> str:
 def show_warnings(report: IngestReport) -> None:
     """What was odd about the files, on stderr: file, line and what it is. Told once, not at each unchanged run."""
     err = console(stderr=True)
-    fresh = {row.source for row in report.rows if row.outcome != "unchanged"}
-    known = {row.source for row in report.rows} - fresh
+    fresh = {row.source for row in report.rows if row.outcome not in ("unchanged", "failed")}
+    known = {row.source for row in report.rows if row.outcome == "unchanged"} - fresh
     for warning in report.warnings:
         if warning.source not in known:
             place = warning.source if warning.line is None else f"{warning.source}:{warning.line}"
@@ -167,11 +173,13 @@ def _marker(citation: Citation) -> int:
     return citation.n
 
 
-def _heading(paper: Paper) -> Text:
-    return Text.assemble((_one_line(paper.title), "bold"), f" ({paper.dated or 'undated'})")
+def heading(paper: Paper) -> Text:
+    """A paper's title and date."""
+    return Text.assemble((one_line(paper.title), "bold"), f" ({paper.dated or 'undated'})")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """`plain` text without line breaks."""
     return " ".join(plain(text).split())
 
 

@@ -22,6 +22,7 @@ from web_helpers import PAPERS, WebEngine, app_of, client_of, services_of, servi
 
 from rag import errors
 from rag.answer.answer import Citation, Event, Finished, Searched, TextDelta, Turn
+from rag.answer.explained_ranking import subject_words
 from rag.conversations import StoredTurn
 from rag.papers import Filters
 from rag.settings import Settings
@@ -414,6 +415,8 @@ def test_retrieving_gives_ranks_and_scores(client: httpx.Client) -> None:
     assert [paper["rank"] for paper in found] == [1, 2, 3]
     assert found[0]["paper_id"] == PAPERS[2].paper_id
     assert {"dense", "words", "fused", "score"} <= set(found[0]["scores"])
+    assert found[0]["matched"] == list(subject_words(PAPERS[2].title).values())
+    assert found[0]["missing"] == []
     assert client.post("/api/retrieve", json={"question": " "}).status_code == 400
 
 

@@ -22,10 +22,10 @@ from rag.answer.answer import Answer, Citation, Event, Finished, RetrievedPassag
 from rag.batch import parse_history, read_batch
 from rag.cli import app
 from rag.errors import EndpointError, LibraryEmptyError, ModelError, PaperchatError, QuestionError, SourceError
-from rag.ingest import IngestReport, IngestRow
+from rag.ingest import IngestReport, IngestRow, IngestWarning
 from rag.papers import Filters, Paper, Passage
 from rag.readers import READ, load, read_raw
-from rag.show import plain, show_ingest
+from rag.show import plain, show_ingest, show_warnings
 
 PAPER = Paper(
     "tilde", "[bold]TILDEv2[/bold] \x1b[31mred\x1b[0m", "Its index is 99% smaller. It is fast.", date(2021, 8, 24)
@@ -52,6 +52,7 @@ REFUSAL = replace(
     citations=(),
     nearest=(UNDATED, PAPER),
 )
+SCORES = {"dense": 0.4, "dense_rank": 2, "whole": 0.3, "linear": -1.5}
 CONTRACT = {
     "question", "query_used", "filters", "answer", "outcome", "refused", "reason", "citations", "passages", "answerer",
     "model", "timings_ms", "usage",
@@ -89,8 +90,7 @@ class FakeEngine:
     def retrieve(self, question: str, history: Sequence[Turn] = (), *, k: int = 10) -> Any:
         self._note(question, history, None)
         papers = [
-            SimpleNamespace(rank=i + 1, paper=p, score=0.5, scores={"dense": 0.4})
-            for i, p in enumerate((PAPER, UNDATED))
+            SimpleNamespace(rank=i + 1, paper=p, score=0.5, scores=SCORES) for i, p in enumerate((PAPER, UNDATED))
         ]
         return SimpleNamespace(query_used=question, filters=Filters(), papers=papers[:k])
 
@@ -405,8 +405,9 @@ def test_retrieve_json_keeps_the_contract(fake: FakeEngine) -> None:
     assert [paper["rank"] for paper in row["papers"]] == [1, 2]
     assert row["papers"][0] == {
         "rank": 1, "paper_id": "tilde", "title": PAPER.title, "published": "2021-08-24",
-        "score": 0.5, "scores": {"dense": 0.4},
+        "score": 0.5, "scores": SCORES, "matched": ["smaller"], "missing": [],
     }  # fmt: skip
+    assert (row["papers"][1]["matched"], row["papers"][1]["missing"]) == ([], ["smaller"])
     assert row["papers"][1]["published"] is None
 
 
@@ -418,7 +419,7 @@ def test_retrieve_refuses_a_k_that_is_none(k: str, fake: FakeEngine) -> None:
 def test_retrieve_shows_ranks_titles_and_scores(fake: FakeEngine) -> None:
     shown = run("retrieve", "smaller").stdout
     assert "1. [bold]TILDEv2" in shown
-    assert "dense 0.4" in shown
+    assert shown.splitlines()[1] == "     0.5000  dense 0.4 (rank 2)", "the scores of later steps are for --explain"
 
 
 # --- chat --------------------------------------------------------------------------------------
@@ -481,6 +482,27 @@ def test_a_file_that_fails_is_named_once_and_told_what_can_be_read(
         "failed: mine/odd.pdf: It is encrypted.",
         "failed: list.txt: A paper: half a pair",
     ]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        (["added"], True),
+        (["unchanged"], False),
+        (["unchanged", "failed"], False),  # the failed record is told in every run, what else was odd is known
+        (["unchanged", "updated", "failed"], True),
+        (["failed"], True),
+        ([], True),
+    ],
+)
+def test_what_was_odd_about_a_file_is_told_while_it_is_new(
+    outcomes: list[str], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tuple(IngestRow(f"P{n}", "list.txt", outcome) for n, outcome in enumerate(outcomes))  # type: ignore[arg-type]
+    other = IngestRow("Q", "other.txt", "unchanged")
+    odd = (IngestWarning("list.txt", 7, "has no footer"), IngestWarning("other.txt", None, "is known"))
+    show_warnings(IngestReport((*rows, other), odd))
+    assert capsys.readouterr().err.splitlines() == ["warning: list.txt:7: has no footer"] * told
 
 
 @pytest.mark.parametrize(

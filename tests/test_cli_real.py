@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from conftest import ROOT, Cli, child_environment
 
 from rag.library.lock import write_lock
+from tests.record_samples import BETWEEN, BROKEN
 
 QUESTION = "How much smaller are TILDEv2's indexes?"
 COMMAND = [sys.executable, "-c", "from rag.cli import main; main()"]
@@ -152,6 +154,27 @@ def test_nothing_but_bad_files_ends_with_1(seed_copy: Path, tmp_path: Path, cli:
     assert "absent" in absent.stdout + absent.stderr
     assert "Traceback" not in done.stderr + absent.stderr
     assert cli("library", "stats", "--json").stdout == before
+
+
+def test_records_that_are_no_papers_end_with_3_beside_others_and_with_1_alone(
+    home: Path, tmp_path: Path, cli: Cli
+) -> None:
+    mixed, alone = tmp_path / "mixed", tmp_path / "alone"
+    for folder, samples in ((mixed, BETWEEN), (alone, BROKEN)):
+        folder.mkdir()
+        for kind, (name, text) in samples.items():
+            (folder / f"{kind} {name}").write_text(text, encoding="utf-8")
+    for _ in range(2):  # a second time, too
+        done = cli("ingest", "--json", str(mixed))
+        failed = [row for row in rows(done.stdout) if row["outcome"] == "failed"]
+        assert done.returncode == 3
+        assert sorted(row["source"] for row in failed) == sorted(
+            f"{kind} {name}" for kind, (name, _) in BETWEEN.items()
+        )
+        assert all(re.fullmatch(r"line \d+", row["item"]) and row["reason"] for row in failed)
+    done = cli("ingest", str(alone))
+    assert done.returncode == 1
+    assert "failed: bibtex refs.bib: line 1: A record without a title was left out. Correct it" in done.stdout
 
 
 def test_a_locked_library_says_who_holds_it(seed_copy: Path, cli: Cli) -> None:

@@ -96,6 +96,8 @@ def test_a_search_finds_papers_within_the_dates(process: Process) -> None:
     assert [paper["rank"] for paper in found["papers"]] == list(range(1, len(found["papers"]) + 1))
     assert all(paper["published"] >= "2023-01-01" for paper in found["papers"])
     assert found["filters"] == {"published_from": "2023-01-01"}
+    assert {(*paper["matched"], *paper["missing"]) for paper in found["papers"]} == {("retrieval",)}
+    assert found["papers"][0]["matched"] == ["retrieval"]
 
 
 @pytest.mark.parametrize(

@@ -283,13 +283,27 @@ def test_scores_are_numbers_and_bars_with_one_scale_a_column() -> None:
     assert reading.texts("details", "pc-why")[0].startswith("See why")
 
 
+def test_columns_are_the_scores_that_there_are_and_what_sums_up_others_stands_for_them() -> None:
+    ranks = {"dense_rank": 1, "words_rank": 1, "feedback_rank": 1, "fused_rank": 1}
+    arms = {"dense": 0.4, "words": 9.0, "feedback": 0.6, "fused": 1.0, **ranks}
+    weighed = {**arms, "rerank": 0.6, "whole": 0.3, "sequence": 0.5, "linear": 2.5, "score": 1.0}
+    below = {**weighed, "linear": -0.5}
+    reading = assert_harmless(why_html(answered("So.", passages=(found(PAPER, **weighed), found(PAPER, **below)))))
+    assert reading.texts("th")[:5] == reading.texts("dt") == ["dense", "words", "feedback", "fused", "weighed"]
+    assert reading.texts("td")[:5] == ["0.40", "9.00", "0.60", "1.00", "2.50"]
+    assert [a["value"] for tag, a in reading.tags if tag == "progress"][-1] == "0.000", "worse than the average paper"
+    assert all(meaning.endswith(".") for meaning in reading.texts("dd"))
+    reading = assert_harmless(why_html(answered("So.", passages=(found(PAPER, **arms, rerank=4.2, score=1.0),))))
+    assert reading.texts("dt") == ["dense", "words", "feedback", "fused", "rerank"]
+
+
 def test_many_papers_left_out_stay_short() -> None:
     def left(n: int, reason: str) -> RetrievedPassage:
         return replace(found(replace(PAPER, title=f"P{n}"), dense=0.1), left_out=f"rank {n}: {reason}")
 
     left_out = tuple(left(n, "not among the best" if n < 40 else "too long") for n in range(6, 51))
     reading = assert_harmless(why_html(answered("So.", left_out=left_out)))
-    assert len(reading.texts("th")) == 4 + 10
+    assert len(reading.texts("th")) == 1 + 10
     assert reading.texts("details", "pc-rest")[0].startswith("35 moreLeft out: not among the bestP16")
     assert reading.texts("li")[-1] == "P50"
     assert len(reading.texts("p", "pc-left")) == 2

@@ -11,13 +11,16 @@ from rag.answer.explained import decision_in_words, level_in_words
 from ui.escape import escaped
 from ui.math_html import title_with_math
 
-# Name of a score -> what it is.
+# Name of a score -> what stands above its column, and what it is. Ranks show by the order of the rows.
 SCORES = {
-    "dense": "Likeness of meaning: cosine between the question’s embedding and the passage’s.",
-    "words": "Shared words: BM25.",
-    "fused": "Meaning and words together, each scaled to 0–1.",
-    "rerank": "The reranker’s second look at question and passage, word by word.",
+    "dense": ("dense", "Likeness of meaning: cosine between the question’s embedding and the passage’s."),
+    "words": ("words", "Shared words: BM25."),
+    "feedback": ("feedback", "Likeness of meaning, once the question was moved towards the first papers found."),
+    "fused": ("fused", "Meaning and words together, each scaled to 0–1."),
+    "rerank": ("rerank", "The reranker’s second look at question and passage, word by word."),
+    "linear": ("weighed", "A second look, word by word and at the whole abstract, with all scores; 0 is the average."),
 }
+PART_OF = {"rerank": "linear"}  # shown only where nothing sums it up: five columns are what a narrow page holds
 DRAWN = 10  # papers left out that are shown with their scores; the rest by title
 STAGES = {"understand": "Understanding", "retrieve": "Searching", "write": "Writing and checking"}
 MARKS = ("first_words", "total")  # points in time, not stages
@@ -42,14 +45,16 @@ def _papers(answer: Answer) -> str:
     found = (*answer.passages, *answer.left_out)
     if not found:
         return ""
-    best = {name: max((passage.scores.get(name, 0.0) for passage in found), default=0.0) for name in SCORES}
+    best = _best(found)
     numbers = {citation.paper.paper_id: citation.n for citation in answer.citations}
     rows = [_row(passage, best, numbers.get(passage.paper.paper_id)) for passage in answer.passages]
     for reason, group in _by_reason(answer.left_out[:DRAWN]):
-        rows.append(f'<tbody><tr><td colspan="4" class="pc-left">Left out: {escaped(reason)}</td></tr></tbody>')
+        left = f'<td colspan="{len(best)}" class="pc-left">Left out: {escaped(reason)}</td>'
+        rows.append(f"<tbody><tr>{left}</tr></tbody>")
         rows += [_row(passage, best, None) for passage in group]
-    head = "".join(f'<th scope="col">{name}</th>' for name in SCORES)
-    legend = "".join(f"<div><dt>{name}</dt><dd>{meaning}</dd></div>" for name, meaning in SCORES.items())
+    told = [SCORES[name] for name in best]
+    head = "".join(f'<th scope="col">{heading}</th>' for heading, _ in told)
+    legend = "".join(f"<div><dt>{heading}</dt><dd>{meaning}</dd></div>" for heading, meaning in told)
     return (
         f'<h3>Papers found, best first</h3><table class="pc-ranks"><thead><tr>{head}</tr></thead>'
         f"{''.join(rows)}</table>"
@@ -57,12 +62,19 @@ def _papers(answer: Answer) -> str:
     )
 
 
+def _best(found: Sequence[RetrievedPassage]) -> dict[str, float]:
+    """The best of each score that is shown, in the order of the columns."""
+    best = {name: max(had) for name in SCORES if (had := [p.scores[name] for p in found if name in p.scores])}
+    return {name: most for name, most in best.items() if PART_OF.get(name) not in best}
+
+
 def _row(passage: RetrievedPassage, best: Mapping[str, float], n: int | None) -> str:
-    """A paper's title over its scores."""
+    """A paper's title over its scores, a column for each that any paper has."""
     marker = f'<span class="pc-n">{n}</span>' if n is not None else ""
-    cells = "".join(_cell(passage.scores.get(name), best[name]) for name in SCORES)
+    cells = "".join(_cell(passage.scores.get(name), most) for name, most in best.items())
     title = title_with_math(passage.paper)
-    return f'<tbody><tr><th colspan="4" scope="rowgroup">{marker}{title}</th></tr><tr>{cells}</tr></tbody>'
+    heading = f'<th colspan="{len(best)}" scope="rowgroup">{marker}{title}</th>'
+    return f"<tbody><tr>{heading}</tr><tr>{cells}</tr></tbody>"
 
 
 def _cell(value: float | None, best: float) -> str:

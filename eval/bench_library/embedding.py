@@ -21,16 +21,15 @@ from typing import Any
 
 from scipy import stats
 
+from eval.bench_library.filling import filled
 from eval.bench_library.starter import Starter
 from eval.formats.beir import Collection, Document
 from eval.metrics.retrieval import score_run
 from rag.chunking import embedding_text
-from rag.ingest import ingest_readings, library_fingerprint
+from rag.ingest import library_fingerprint
 from rag.library.library import Library
-from rag.models.embedder import load_embedder
+from rag.models.embedder import embedder_folder, load_embedder
 from rag.models.interfaces import Embedder
-from rag.papers import Paper, paper_id_for
-from rag.readers.source import Entry, SourceReading
 from rag.settings import load_settings
 
 WARM_UP = 4  # papers before the first round
@@ -48,8 +47,9 @@ class Timed:
 def bench(collection: Collection, papers: int | None, rounds: int, folder: Path) -> dict[str, Any]:
     """The figures; libraries and indexes are made below `folder`."""
     documents = dict(list(collection.documents.items())[:papers])
-    embedder = load_embedder(load_settings())
-    starter = Starter(embedder.folder, folder / "model")
+    settings = load_settings()
+    embedder = load_embedder(settings)
+    starter = Starter(embedder_folder(settings), folder / "model")
     few = dict(list(documents.items())[:WARM_UP])
     ingested(few, embedder, folder / "ours-loaded")  # what is imported and loaded once is no part of the rate
     starter.build(few, folder / "theirs-loaded")
@@ -100,13 +100,7 @@ def embedding_markdown(found: Mapping[str, Any]) -> str:
 
 def ingested(documents: Mapping[str, Document], embedder: Embedder, folder: Path) -> None:
     """All documents into a new library."""
-    entries = [
-        Entry(Paper(paper_id_for(one.title), one.title, one.text), line)
-        for line, one in enumerate(documents.values(), 1)
-    ]
-    library = Library.open(folder, library_fingerprint(embedder))
-    ingest_readings([SourceReading("collection", "0" * 64, tuple(entries), ())], library, embedder)
-    library.close()
+    filled(folder, documents, "0" * 64, embedder).library.close()
 
 
 def our_ranking(collection: Collection, embedder: Embedder, folder: Path) -> dict[str, dict[str, float]]:

@@ -121,11 +121,11 @@ def _ingest(folder: Path, recombined: Recombined, numbers: range) -> dict[str, A
 def _ask(folder: Path, questions: Sequence[str], started: float) -> dict[str, Any]:
     """Open the library as the chat does and ask. `started`: when the process was asked for."""
     from rag.answer.pipeline import Paperchat
-    from rag.answer.retrieve import Retriever
+    from rag.answer.retrieve import Retriever, Switches
     from rag.ingest import library_fingerprint
     from rag.library.library import Library
     from rag.models.embedder import load_embedder
-    from rag.models.reranker import LateInteraction
+    from rag.models.reranker import LINEAR, load_reranker
     from rag.papers import Filters
     from rag.settings import load_settings
 
@@ -138,7 +138,8 @@ def _ask(folder: Path, questions: Sequence[str], started: float) -> dict[str, An
     chat.close()
     embedder = load_embedder(home)
     library = Library.open(folder, library_fingerprint(embedder))
-    plain, reranked = Retriever(library, embedder, None), Retriever(library, embedder, LateInteraction())
+    plain = Retriever(library, embedder, None, Switches(feedback=False))
+    reranked = Retriever(library, embedder, load_reranker(LINEAR))
     everything = Filters()
     ways: dict[str, Callable[[str], Any]] = {
         "encode": lambda question: embedder.encode([question], query=True),

@@ -18,9 +18,10 @@ K = 10  # papers asked for
 
 def query(collection: Path, abstracts: int, tell: Tell) -> dict[str, Any]:
     """Times of single questions, taken in turns in one process, on the first `abstracts` of a BEIR collection."""
-    from rag.answer.retrieve import Retriever
+    from eval.bench_library.filling import filled
+    from rag.answer.retrieve import Retriever, Switches
     from rag.models.embedder import load_embedder
-    from rag.models.reranker import LateInteraction
+    from rag.models.reranker import LINEAR, load_reranker
     from rag.papers import Filters
     from rag.settings import load_settings
 
@@ -28,8 +29,9 @@ def query(collection: Path, abstracts: int, tell: Tell) -> dict[str, Any]:
     embedder = load_embedder(load_settings())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         tell(f"{len(documents)} abstracts into a library ...")
-        library = _library(Path(place) / "library", documents, embedder)
-        plain, reranked = Retriever(library, embedder, None), Retriever(library, embedder, LateInteraction())
+        library = filled(Path(place) / "library", documents, "corpus", embedder).library
+        plain = Retriever(library, embedder, None, Switches(feedback=False))
+        reranked = Retriever(library, embedder, load_reranker(LINEAR))
         calls: dict[str, Callable[[str], Any]] = {
             "encode": lambda question: embedder.encode([question], query=True),
             "retrieve": lambda question: plain.search(question, Filters(), K),
@@ -44,19 +46,6 @@ def query(collection: Path, abstracts: int, tell: Tell) -> dict[str, Any]:
     found = {name: spread(seconds) for name, seconds in times.items()}
     ratios = {f"retrieve / {other}": _ratio(found, other) for other in ("encode", "starter") if other in found}
     return {"abstracts": len(documents), "k": K, "ms": found, "p50_ratios": ratios}
-
-
-def _library(folder: Path, documents: Mapping[str, Document], embedder: Any) -> Any:
-    from rag.ingest import ingest_readings, library_fingerprint
-    from rag.library.library import Library
-    from rag.papers import Paper, paper_id_for
-    from rag.readers.source import Entry, SourceReading
-
-    papers = [Paper(paper_id_for(one.title), one.title, one.text) for one in documents.values()]
-    entries = [Entry(paper, line) for line, paper in enumerate(papers, 1)]
-    library = Library.open(folder, library_fingerprint(embedder))
-    ingest_readings([SourceReading("corpus.jsonl", "corpus", tuple(entries), ())], library, embedder)
-    return library
 
 
 def _starter(folder: Path, documents: Mapping[str, Document]) -> Callable[[str], Any]:

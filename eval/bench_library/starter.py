@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from eval.formats.beir import Document
 
 if TYPE_CHECKING:
     from llama_index.core import VectorStoreIndex
+    from llama_index.core.schema import NodeWithScore
 
 COLLECTION = "starter"
 
@@ -54,9 +55,14 @@ class Starter:
         retriever = self.opened(folder).as_retriever(similarity_top_k=depth)
         run: dict[str, dict[str, float]] = {}
         for query, text in queries.items():
-            best: dict[str, float] = {}
-            for found in retriever.retrieve(text):
-                doc_id = found.node.ref_doc_id or ""
-                best[doc_id] = max(best.get(doc_id, 0.0), found.score or 0.0)
-            run[query] = best
+            run[query] = best_nodes(retriever.retrieve(text))
         return run
+
+
+def best_nodes(found: Sequence[NodeWithScore]) -> dict[str, float]:
+    """Document -> score of its best node, in the order in which the retriever gave them."""
+    best: dict[str, float] = {}
+    for one in found:
+        doc_id = one.node.ref_doc_id or ""
+        best[doc_id] = max(best.get(doc_id, 0.0), one.score or 0.0)
+    return best

@@ -26,8 +26,13 @@ class Turn:
 class RetrievedPassage:
     """A passage with its paper and every score and rank it got on the way.
 
-    `scores` may hold `dense`, `words`, `fused`, `rerank`, `score` (the final one) and the ranks
-    `dense_rank`, `words_rank`, `fused_rank`; an arm that did not find it is absent.
+    `scores` hold what each part of the search said of the paper; what did not see it is absent. `dense` is the
+    cosine of its best passage to the question, `words` BM25, `feedback` the cosine to the question as the papers
+    found first moved it, `fused` the arms together; `dense_rank`, `words_rank`, `feedback_rank` and `fused_rank`
+    are its ranks by them. Of a paper that was read closely `rerank` is the reranker's score of its best passage;
+    where the reranker is `linear`, `whole` is the mean cosine of its abstract's passages, `sequence` the share of
+    the question's neighbouring terms that stand side by side in it, and `linear` all signals weighed. `score` is
+    the final one.
     `left_out` says why a candidate is not in the context; None means that it is.
     """
 
@@ -35,6 +40,15 @@ class RetrievedPassage:
     passage: Passage
     scores: Mapping[str, float]
     left_out: str | None = None
+
+
+def place_in_words(passage: Passage) -> str:
+    """Where a passage stands: "abstract", or its place in the full text ("page 4, section “Methods”")."""
+    if not passage.in_body:
+        return "abstract"
+    page = f"page {passage.page}" if passage.page is not None else ""
+    section = f"section “{passage.section}”" if passage.section else ""
+    return ", ".join(part for part in (page, section) if part) or "full text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +72,7 @@ class Citation:
     @property
     def where(self) -> str:
         """Where in the full text the quote begins, in words ("page 4, section 2 Methods"); empty for the abstract."""
-        if self.passage is None:
-            return ""
-        page = f"page {self.passage.page}" if self.passage.page is not None else ""
-        section = f"section “{self.passage.section}”" if self.passage.section else ""
-        return ", ".join(part for part in (page, section) if part) or "full text"
+        return place_in_words(self.passage) if self.passage else ""
 
 
 @dataclass(frozen=True, slots=True)

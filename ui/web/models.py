@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.answer.answer import Searched, Turn, dated
-from rag.answer.retrieve import Retrieval
+from rag.answer.explained_ranking import matching
+from rag.answer.retrieve import RankedPaper, Retrieval
 from rag.papers import Filters, Paper
 from rag.settings import AnswererName, Style
 
@@ -132,6 +133,23 @@ class RankedOut(BaseModel):
     published: str | None = Field(description=DATED)
     score: float
     scores: dict[str, float]
+    matched: list[str] = Field(description="The question's words that title or abstract have.")
+    missing: list[str] = Field(description="The question's words that neither has.")
+
+    @classmethod
+    def of(cls, query: str, ranked: RankedPaper) -> RankedOut:
+        """From the engine's, for what was searched."""
+        words = matching(query, ranked.paper)
+        return cls(
+            rank=ranked.rank,
+            paper_id=ranked.paper.paper_id,
+            title=ranked.paper.title,
+            published=dated(ranked.paper),
+            score=ranked.score,
+            scores=dict(ranked.scores),
+            matched=list(words.matched),
+            missing=list(words.missing),
+        )
 
 
 class RetrieveResponse(BaseModel):
@@ -145,17 +163,7 @@ class RetrieveResponse(BaseModel):
     @classmethod
     def of(cls, question: str, found: Retrieval) -> RetrieveResponse:
         """From the engine's."""
-        papers = [
-            RankedOut(
-                rank=ranked.rank,
-                paper_id=ranked.paper.paper_id,
-                title=ranked.paper.title,
-                published=dated(ranked.paper),
-                score=ranked.score,
-                scores=dict(ranked.scores),
-            )
-            for ranked in found.papers
-        ]
+        papers = [RankedOut.of(found.query_used, ranked) for ranked in found.papers]
         filters = found.filters.as_dict()
         return cls(question=question, query_used=found.query_used, filters=filters, papers=papers)
 
