@@ -3,7 +3,7 @@
 .ONESHELL:
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -euc
-.PHONY: help install chat test test-faults eval-dev baseline calibrate bench bench-answers bench-retrieval bench-ui screenshots trust browser clean
+.PHONY: help install chat test test-faults eval-dev baseline calibrate bench bench-answers bench-retrieval train-reranker bench-ui screenshots trust browser clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -80,6 +80,10 @@ bench-retrieval: $(INSTALLED) ## Measure the search and each of its parts: bench
 	$(VENV)/bin/paperchat ingest seeds >/dev/null
 	$(VENV)/bin/paperchat bench retrieval --collection $(COLLECTIONS) --questions dev --questions more --questions fresh \
 	    --questions followups --out bench --keep bench/libraries
+
+train-reranker: $(INSTALLED) ## Learn the linear reranker's weights from a collection's training questions (COLLECTION=folder; five minutes)
+	@test -n "$(COLLECTION)" || { echo 'Name a collection in BEIR form: make train-reranker COLLECTION=folder' >&2; exit 1; }
+	$(PYTHON) -m eval.train_reranker "$(COLLECTION)"
 
 bench-ui: $(TEST_TOOLS) browser ## Measure the page with 50 people in it: bench/ui.json and .md (five minutes)
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"

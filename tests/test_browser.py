@@ -39,7 +39,7 @@ def test_an_answer_has_chips_that_lead_to_the_highlighted_sentence_and_says_why(
     why = tab.page.locator("#pc-evidence .pc-why")
     expect(why.locator("table")).to_be_hidden()
     why.locator("summary").first.click()
-    assert why.locator("thead th").all_inner_texts() == ["dense", "words", "fused", "rerank"]
+    assert why.locator("thead th").all_inner_texts() == ["dense", "words", "feedback", "fused", "weighed"]
     expect(why.locator("th[scope=rowgroup]").first).to_contain_text(TILDE_TITLE)
     bars = why.locator("tbody").first.locator("td > [value]").evaluate_all("all => all.map(one => one.value)")
     assert bars == [1.0] * 4, "the paper that everything agrees on has the longest bars"

@@ -18,15 +18,15 @@ EVIDENCE = [
 ]
 SCORES = {
     "This makes indexes that are 99% smaller than those of TILDE.": 1.0000,
-    "TILDEv2's indexes are 99% smaller than TILDE's.": 0.9888,
-    "TILDEv2's indexes are 98% smaller than TILDE's.": 0.4389,
-    "TILDEv2's indexes are 99% larger than TILDE's.": 0.7245,
-    "TILDEv2 adds to the query latency.": 0.4360,
-    "In DeBERTa a word is represented by vectors for its content and its position.": 0.7581,
-    "GPT-4 improves BERT with disentangled attention.": 0.4256,
-    "Vitamin D lowered the risk of infection.": 0.4773,
-    "There was no link between vitamin D and infections.": 0.4019,
-    "Bananas are rich in potassium.": 0.1614,
+    "TILDEv2's indexes are 99% smaller than TILDE's.": 0.9821,
+    "TILDEv2's indexes are 98% smaller than TILDE's.": 0.4339,
+    "TILDEv2's indexes are 99% larger than TILDE's.": 0.7117,
+    "TILDEv2 adds to the query latency.": 0.4281,
+    "In DeBERTa a word is represented by vectors for its content and its position.": 0.7569,
+    "GPT-4 improves BERT with disentangled attention.": 0.4231,
+    "Vitamin D lowered the risk of infection.": 0.4758,
+    "There was no link between vitamin D and infections.": 0.4002,
+    "Bananas are rich in potassium.": 0.1724,
 }
 
 
@@ -38,5 +38,5 @@ def grounder() -> Grounder:
 @pytest.mark.parametrize("claim", SCORES)
 def test_scores_of_this_version_are_as_they_were(grounder: Grounder, claim: str) -> None:
     """Who changes a score raises GROUNDING_VERSION, runs `make trust` and `make baseline`, and renews these."""
-    assert (GROUNDING_VERSION, SUPPORTED) == ("2", 0.7)
+    assert (GROUNDING_VERSION, SUPPORTED) == ("3", 0.7)
     assert grounder.text_support(claim, EVIDENCE).score == pytest.approx(SCORES[claim], abs=2e-3)

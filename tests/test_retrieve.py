@@ -13,7 +13,7 @@ from library_helpers import HashEmbedder, fill, open_library, paper
 
 from rag.answer.pipeline import Paperchat
 from rag.answer.ranking.fusion import fuse, roll_up
-from rag.answer.retrieve import COINED_BONUS, NAMED_BONUS, Retriever, Switches, as_context, is_subject
+from rag.answer.retrieve import COINED_BONUS, MENTIONED_BONUS, NAMED_BONUS, Retriever, Switches, as_context, is_subject
 from rag.library.records import Hit
 from rag.models.reranker import load_reranker
 from rag.papers import Filters, Paper
@@ -169,15 +169,21 @@ def test_whether_a_name_is_what_the_paper_calls_its_subject(name: str, title: st
     assert is_subject(name, Paper("p", title, "")) == named
 
 
-def test_a_coined_name_is_worth_more_than_a_word_of_the_field(tmp_path: Path) -> None:
+def test_a_name_that_one_paper_has_is_worth_more_than_a_word_of_the_field(tmp_path: Path) -> None:
     library = open_library(tmp_path)
-    mentioned = [paper(f"Paper {n}", f"GATA3 is a gene, said {n} others.") for n in range(4)]
-    fill(library, [paper("GATA3 in cells", "A gene."), paper("Zirco: a tool", "It cuts."), *mentioned])
-    found = Retriever(library, HashEmbedder(), None).search("Do Zirco and GATA3 cut genes?", Filters(), 10)
+    papers = [
+        paper("Zirco: a tool", "It cuts."),
+        paper("Cuts", "Of the many tools here the best cuts with RUFF, which is a list of genes and more genes."),
+        paper("GATA3 in cells", "A gene."),
+        paper("Genes", "GATA3 is a gene."),
+    ]
+    fill(library, papers)
+    found = Retriever(library, HashEmbedder(), None).search("Do Zirco, RUFF and GATA3 cut genes?", Filters(), 10)
     worth = {ranked.paper.title: ranked.scores.get("named") for ranked in found.papers}
     assert worth["Zirco: a tool"] == COINED_BONUS
+    assert worth["Cuts"] == MENTIONED_BONUS
     assert worth["GATA3 in cells"] == NAMED_BONUS
-    assert {worth[one.title] for one in mentioned} == {None}
+    assert worth["Genes"] is None
 
 
 def test_papers_past_the_limit_are_left_out_with_a_reason_unless_cited(engine: Paperchat) -> None:

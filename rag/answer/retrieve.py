@@ -29,10 +29,8 @@ POOL = 100  # passages taken from each arm
 RERANKED = 50  # papers that the reranker sees
 SUBJECT_WORDS = 5  # before a title's colon, up to which they are a name rather than a sentence
 NAMED_BONUS = 0.1  # for a paper whose subject the question names, on a scale of 0 to 1
-COINED_BONUS = (
-    0.3  # where somebody coined that name; for words of the field, as "GATA3" is, it costs claims .009 of nDCG
-)
-COINED = 3  # papers that mention a coined name at the most
+COINED_BONUS = 0.3  # where no other paper mentions that name; for words of the field, as "GATA3" is, it would cost .009
+MENTIONED_BONUS = 0.2  # for the only paper that mentions a name, whatever its subject
 RERANK_WEIGHT = 0.6  # of the final score, the rest being the fused one
 
 
@@ -106,7 +104,7 @@ class Retriever:
         if self._reranker and candidates:
             read = self._passages(query, encoded.vector, papers, candidates, found.hits)
             self._rerank(query, encoded, {pid: papers[pid] for pid in candidates[:RERANKED]}, read, found)
-        in_query = self._bonuses(query)
+        in_query = self._names(query)
         for paper_id in candidates:
             known = found.scores[paper_id]
             if bonus := named(in_query, papers[paper_id]):
@@ -156,12 +154,11 @@ class Retriever:
                 found[paper_id] += passages
         return found
 
-    def _bonuses(self, query: str) -> dict[str, float]:
-        """The names in the query, and what each is worth to a paper whose subject it is."""
+    def _names(self, query: str) -> dict[str, bool]:
+        """The names in the query, and whether only one paper mentions them."""
         in_query = names(query)
         frequencies = self._library.document_frequencies(term for name in in_query for term in terms(name))
-        rarest = {name: min((frequencies[term] for term in terms(name)), default=0) for name in in_query}
-        return {name: COINED_BONUS if papers <= COINED else NAMED_BONUS for name, papers in rarest.items()}
+        return {name: min((frequencies[term] for term in terms(name)), default=0) == 1 for name in in_query}
 
     def _abstracts(self, paper_ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors (n_passages, dim) of these papers' abstracts."""
@@ -257,9 +254,15 @@ def _vectors(passages: Sequence[Passage], stored: Mapping[str, Encoded]) -> Vect
     return np.array(found, dtype=np.float32)
 
 
-def named(in_query: Mapping[str, float], paper: Paper) -> float:
-    """The most that a name in the query is worth to the paper; 0 where none is what it calls its subject."""
-    return max((bonus for name, bonus in in_query.items() if is_subject(name, paper)), default=0.0)
+def named(in_query: Mapping[str, bool], paper: Paper) -> float:
+    """The most that a name in the query is worth to the paper; `in_query` says which only one paper mentions."""
+    return max((_worth(name, coined, paper) for name, coined in in_query.items()), default=0.0)
+
+
+def _worth(name: str, coined: bool, paper: Paper) -> float:
+    if is_subject(name, paper):
+        return COINED_BONUS if coined else NAMED_BONUS
+    return MENTIONED_BONUS if coined and mentions(f"{paper.title}\n{paper.abstract}", name) else 0.0
 
 
 def is_subject(name: str, paper: Paper) -> bool:
