@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -24,7 +23,7 @@ from eval.bench_retrieval.places import library_place, sha256_of
 from eval.formats.beir import CORPUS, read_collection
 from rag.answer.ranking.linear import SIGNALS, WEIGHTS, standardised
 from rag.answer.retrieve import RERANKED, Retriever
-from rag.errors import SourceError
+from rag.errors import PaperchatError, SourceError
 from rag.files import write_whole
 from rag.ingest import library_fingerprint
 from rag.library.library import Library
@@ -44,7 +43,8 @@ def learned(examples: Examples) -> dict[str, float]:
     """Weights by signal, the largest being 1.
 
     Raises:
-        SourceError: no question has both a relevant and another paper among what was found.
+        SourceError: no question has both a relevant and another paper among what was found, or no signal tells
+            them apart.
     """
     differences, shares = _pairs(examples)
     if not len(differences):
@@ -58,6 +58,8 @@ def learned(examples: Examples) -> dict[str, float]:
 
     start = np.full(len(SIGNALS), 0.1)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(SIGNALS)).x
+    if not found.max() > 0:
+        raise SourceError("No signal tells relevant papers from others.", "Give other judgements.")
     return {name: round(float(weight / found.max()), 3) for name, weight in zip(SIGNALS, found, strict=True)}
 
 
@@ -74,13 +76,14 @@ def _pairs(examples: Examples) -> tuple[Vector, Vector]:
     return np.concatenate(made), together / max(together.sum(), 1)
 
 
-def examples(library: Library, embedder: Embedder, queries: Mapping[str, str], relevant: Mapping[str, set[str]]) -> Any:
+def examples(
+    library: Library, embedder: Embedder, queries: Mapping[str, str], relevant: Mapping[str, set[str]]
+) -> Iterator[tuple[Vector, list[bool]]]:
     """What the product's search finds for each query, as examples; `relevant` are paper ids by query."""
     retriever = Retriever(library, embedder, load_reranker(LINEAR))
     for query, papers in relevant.items():
-        found = [paper for paper in retriever.search(queries[query], Filters(), RERANKED).papers if papers]
-        signals = np.array([[one.scores.get(name, 0.0) for name in SIGNALS] for one in found], dtype=np.float32)
-        if found:
+        if found := retriever.search(queries[query], Filters(), RERANKED).papers:
+            signals = np.array([[one.scores.get(name, 0.0) for name in SIGNALS] for one in found], dtype=np.float32)
             yield signals, [one.paper.paper_id in papers for one in found]
 
 
@@ -91,24 +94,25 @@ def main() -> None:
     parser.add_argument("--qrels", default="train", help="which judgements to learn from")
     parser.add_argument("--keep", type=Path, help="a folder for the library, to be used again")
     chosen = parser.parse_args()
-    embedder = load_embedder(load_settings())
     try:
+        embedder = load_embedder(load_settings())
         collection = read_collection(chosen.collection, chosen.qrels)
         sha256 = sha256_of(chosen.collection / CORPUS)
         made_of = library_fingerprint(embedder), sha256
         with library_place(chosen.keep, chosen.collection.name, *made_of) as place:
             made = filled(place, collection.documents, sha256, embedder)
             with closing(made.library):
-                relevant = {
-                    query: {made.papers[doc] for doc, grade in judged.items() if grade > 0 and doc in made.papers}
-                    for query, judged in collection.qrels.items()
+                judged = {
+                    query: {made.papers[doc] for doc, grade in grades.items() if grade > 0 and doc in made.papers}
+                    for query, grades in collection.qrels.items()
                 }
+                relevant = {query: papers for query, papers in judged.items() if papers}
                 weights = learned(list(examples(made.library, embedder, collection.queries, relevant)))
-    except SourceError as error:
-        sys.exit(f"{error}")
+    except PaperchatError as error:
+        sys.exit(str(error))
     about = f"{chosen.collection.name}, {chosen.qrels}: {len(relevant)} questions"
-    place = Path(rag.answer.ranking.__path__[0]) / WEIGHTS
-    write_whole(place, json.dumps({"learned_from": about, "weights": weights}, indent=1) + "\n")
+    stored = Path(rag.answer.ranking.__path__[0]) / WEIGHTS
+    write_whole(stored, json.dumps({"learned_from": about, "weights": weights}, indent=1) + "\n")
     print(json.dumps(weights))
 
 

@@ -39,6 +39,7 @@ ARMS = {
     "words": ("words", "BM25 {:.1f}"),
     "feedback": ("feedback", "cosine {:.3f}"),
 }
+NAMED = f"{NAMED_BONUS:g} to {COINED_BONUS:g} where the question names the paper, or what it alone mentions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,9 @@ def show_explained(found: Retrieval, question: str, k: int, full_text: Callable[
     `found` holds all papers that were read closely (see `compositions`); `full_text` gives that of a paper by its
     id. Lines are wrapped in a pipe too, for they are for people; programs read --json.
     """
-    out, table = (
-        console(),
-        _Table(found.query_used, compositions(found), ranks_by(found, "rerank"), ranks_by(found, "linear"), full_text),
-    )
+    out = console()
+    ranks = ranks_by(found, "rerank"), ranks_by(found, "linear")
+    table = _Table(found.query_used, compositions(found), *ranks, full_text)
     for label, said in _searched(found, question, table).items():
         _field(out, label, said, indent=0)
     if not found.papers:
@@ -83,9 +83,7 @@ def _searched(found: Retrieval, question: str, table: _Table) -> dict[str, str]:
         "Changed": "; ".join(changes(question, found.query_used)),
         "Only": f"papers {found.filters.in_words()}" if found.filters else "",
         "Words": f"{', '.join(subject) or 'none'}{f'; {BESIDE}: {beside}' if beside else ''}",
-        "Score": f"{_rule(table)}; + {NAMED_BONUS:g} to {COINED_BONUS:g} where the question names the paper"
-        if found.papers
-        else "",
+        "Score": f"{_rule(table)}; + {NAMED}" if found.papers else "",
     }
     return {label: one_line(text) for label, text in said.items() if text}
 
@@ -139,7 +137,7 @@ def _sum(score: float, made_of: Composition) -> str:
 def _arms(scores: Mapping[str, float]) -> Iterable[str]:
     """What each arm of the search said, and both together."""
     for name, (arm, form) in ARMS.items():
-        if name in scores:
+        if f"{name}_rank" in scores:
             yield f"{arm} {_ranked(scores.get(f'{name}_rank'))}{form.format(scores[name])}"
         else:
             yield f"{arm} did not find it"

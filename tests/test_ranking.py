@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from library_helpers import HashEmbedder, fill, open_library, paper
 
 from eval.train_reranker import learned
 from rag.answer.pipeline import Paperchat
@@ -17,8 +19,12 @@ from rag.answer.ranking.fusion import best_first, fuse, roll_up
 from rag.answer.ranking.linear import SIGNALS, Sequences, linear, meaning, weights
 from rag.answer.retrieve import RERANK_WEIGHT, Retriever, Switches
 from rag.errors import SourceError
+from rag.ingest import ingest_readings
+from rag.library.library import Library
 from rag.models.reranker import load_reranker
-from rag.papers import Filters, Paper
+from rag.papers import Body, Filters, Paper, Part, with_body
+from rag.readers import SourceReading
+from rag.readers.source import Entry
 
 QUERIES = ("How many attention heads are retrieval heads?", "dense sparse interpolation feedback", "quantum grammar")
 
@@ -131,6 +137,42 @@ def test_the_final_score_is_made_of_the_signals_that_are_shown(engine: Paperchat
     assert [one.score for one in papers] == pytest.approx(expected, abs=1e-2)
 
 
+def test_more_papers_asked_for_leave_the_first_ones_as_they_are(engine: Paperchat) -> None:
+    retriever = Retriever(engine.library, engine._use.embedder, load_reranker("linear"))
+    for query in QUERIES:
+        few, many = (retriever.search(query, Filters(), limit).papers for limit in (50, 90))
+        assert [one.paper.title for one in many[:50]] == [one.paper.title for one in few]
+        assert all("rerank" in one.scores for one in many[:50])
+
+
+def test_a_passage_that_was_deleted_meanwhile_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = open_library(tmp_path)
+    fill(library, [paper("Gone", "Sparse codes of whales."), paper("There", "Sparse codes of birds.")])
+    stored = Library.encoded
+    monkeypatch.setattr(
+        Library, "encoded", lambda self, ids: {i: v for i, v in stored(self, ids).items() if not i.startswith("gone")}
+    )
+    for name in ("linear", "late-interaction"):
+        found = Retriever(library, HashEmbedder(), load_reranker(name)).search("sparse codes", Filters(), 5)
+        assert {one.paper.title for one in found.papers} == {"Gone", "There"}
+        assert "rerank" in found.papers[0].scores
+
+
+def test_what_feedback_found_in_a_full_text_is_kept_and_read(tmp_path: Path) -> None:
+    library, embedder = open_library(tmp_path), HashEmbedder()
+    text = " ".join(
+        f"Passage {n} tells of zirconium and ovens number {n}." + " More words follow." * 60 for n in range(9)
+    )
+    body = Body(text, (Part(0, "Results", 1),))
+    ovens = with_body(paper("Ovens", "An abstract of nothing much."), body)
+    ingest_readings([SourceReading("a.pdf", "0" * 64, (Entry(ovens, 1, body),), ())], library, embedder)
+    found = Retriever(library, embedder, load_reranker("linear")).search("zirconium ovens number", Filters(), 5)
+    (only,) = found.papers
+    assert only.scores["feedback"] > only.scores["whole"]
+    assert len(only.in_body) >= 4
+    assert len({p.passage_id for p in only.in_body}) == len(only.in_body)
+
+
 def test_switching_parts_off_leaves_their_scores_out(engine: Paperchat) -> None:
     def shown(**off: bool) -> set[str]:
         retriever = Retriever(engine.library, engine._use.embedder, load_reranker("linear"), Switches(**off))
@@ -142,6 +184,7 @@ def test_switching_parts_off_leaves_their_scores_out(engine: Paperchat) -> None:
     assert everything - shown(linear=False) == {"whole", "sequence", "linear"}
     assert "feedback_rank" not in shown(feedback=False)
     assert "words" not in shown(words=False)
+    assert "named" not in shown(named=False)
 
 
 @given(st.integers(0, 1000))
@@ -156,6 +199,12 @@ def test_weights_are_learned_from_pairs_and_never_negative(seed: int) -> None:
     assert min(found.values()) >= 0
     assert max(found.values()) == found[SIGNALS[1]] == 1
     assert found[SIGNALS[0]] > found[SIGNALS[3]]
+
+
+def test_signals_that_tell_nothing_give_no_weights() -> None:
+    against = np.array([[-1.0] * len(SIGNALS), [1.0] * len(SIGNALS)], np.float32)
+    with pytest.raises(SourceError, match="No signal tells"):
+        learned([(against, [True, False])])
 
 
 def test_nothing_is_learned_from_questions_without_a_relevant_paper() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from rag.answer.retrieve import SHIPPED, Retrieval, Retriever, Switches
 from rag.library.library import Library
 from rag.models.interfaces import Embedder, Reranker
+from rag.models.reranker import LINEAR
 from rag.papers import Filters
 
 DEFAULT, PLAIN = "default", "min-max"
@@ -55,11 +56,19 @@ def systems(
     library: Library, embedder: Embedder, reranker: Reranker | None, ranking: Callable[[Retrieval], Ranking]
 ) -> dict[str, System]:
     """Every variant as a search of `library`; variants that are the same are the same system."""
+    effective = {name: _effective(switches, reranker) for name, switches in variants().items()}
     made: dict[Switches, System] = {}
-    for switches in variants().values():
+    for switches in effective.values():
         retriever = Retriever(library, embedder, reranker, switches)
         made.setdefault(switches, System(_search(retriever), ranking))
-    return {name: made[switches] for name, switches in variants().items()}
+    return {name: made[switches] for name, switches in effective.items()}
+
+
+def _effective(switches: Switches, reranker: Reranker | None) -> Switches:
+    """The same without what this reranker leaves undone anyway."""
+    if reranker is None or not switches.rerank:
+        return replace(switches, rerank=False, linear=False)
+    return switches if reranker.name == LINEAR else replace(switches, linear=False)
 
 
 def scored_papers(found: Retrieval) -> Ranking:

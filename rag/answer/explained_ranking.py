@@ -109,9 +109,10 @@ def compositions(found: Retrieval) -> dict[str, Composition]:
     by = "linear" if any("linear" in ranked.scores for ranked in read) else "rerank"
     reranked = min_max({ranked.paper.paper_id: ranked.scores.get(by, 0.0) for ranked in read})
     fused = min_max({ranked.paper.paper_id: ranked.scores["fused"] for ranked in read})
+    least = min((ranked.scores["fused"] for ranked in read), default=0.0)
     return {
         ranked.paper.paper_id: Composition(
-            fused.get(ranked.paper.paper_id, ranked.scores["fused"]),
+            fused.get(ranked.paper.paper_id, ranked.scores["fused"] - least),
             1 - RERANK_WEIGHT if read else 1.0,
             reranked.get(ranked.paper.paper_id),
             ranked.scores.get("named", 0.0),

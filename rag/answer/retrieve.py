@@ -39,7 +39,8 @@ class Switches:
     """What a search does. All that is on is what the product does; the bench switches one after the other off.
 
     `feedback` searches once more, with the question moved towards what was found; `rerank` reads the best papers
-    more closely, and `linear` weighs all signals of them rather than the reranker's alone.
+    more closely, and `linear` weighs all signals of them rather than the reranker's alone; `named` lifts papers
+    that the question names.
     """
 
     dense: bool = True
@@ -48,6 +49,7 @@ class Switches:
     feedback: bool = True
     rerank: bool = True
     linear: bool = True
+    named: bool = True
 
 
 SHIPPED = Switches()
@@ -104,7 +106,7 @@ class Retriever:
         if self._reranker and candidates:
             read = self._passages(query, encoded.vector, papers, candidates, found.hits)
             self._rerank(query, encoded, {pid: papers[pid] for pid in candidates[:RERANKED]}, read, found)
-        in_query = self._names(query)
+        in_query = self._names(query) if self._switches.named else {}
         for paper_id in candidates:
             known = found.scores[paper_id]
             if bonus := named(in_query, papers[paper_id]):
@@ -141,7 +143,8 @@ class Retriever:
         refused = fuse(roll_up(more), words, on.fusion, arm="feedback")
         for paper_id, known in refused.items():
             known.update({name: scores[paper_id][name] for name in DENSE if name in scores.get(paper_id, ())})
-        return _Found(refused, [*hits, *more], again)
+        met = {hit.passage_id for hit in hits}
+        return _Found(refused, [*hits, *(hit for hit in more if hit.passage_id not in met)], again)
 
     def _passages(
         self, query: str, vector: Vector, papers: Mapping[str, Paper], candidates: Sequence[str], dense: Sequence[Hit]
@@ -178,6 +181,7 @@ class Retriever:
         assert self._reranker
         read = [passage for paper_id in head for passage in passages[paper_id]]
         stored = self._library.encoded([passage.passage_id for passage in read])
+        read = [passage for passage in read if passage.passage_id in stored]  # another process may delete meanwhile
         scored = self._reranker.score(
             query, encoded, [passage.text for passage in read], [stored[p.passage_id].tokens for p in read]
         )
@@ -190,11 +194,12 @@ class Retriever:
             by = "linear"
         reranked = min_max({paper_id: found.scores[paper_id].get(by, 0.0) for paper_id in head})
         fused = min_max({paper_id: found.scores[paper_id]["fused"] for paper_id in head})
+        least = min(found.scores[paper_id]["fused"] for paper_id in head)
         for paper_id, known in found.scores.items():
             if paper_id in head:
                 known["score"] = RERANK_WEIGHT * reranked[paper_id] + (1 - RERANK_WEIGHT) * fused[paper_id]
-            else:
-                known["score"] = (1 - RERANK_WEIGHT) * known["fused"]
+            else:  # behind all that were read
+                known["score"] = (1 - RERANK_WEIGHT) * (known["fused"] - least)
 
     def _weigh(
         self,
@@ -210,7 +215,11 @@ class Retriever:
         for paper_id, paper in head.items():
             abstract = [passage for passage in passages[paper_id] if not passage.in_body]
             known = found.scores[paper_id]
-            known.update(meaning(vector, found.vector, _vectors(abstract, stored)))
+            said = meaning(vector, found.vector, _vectors(abstract, stored))
+            said["feedback"] = max(
+                said["feedback"], known.get("feedback", said["feedback"])
+            )  # its full text may say more
+            known.update(said)
             known["sequence"] = sequences.found(paper)
         for paper_id, score in linear({paper_id: found.scores[paper_id] for paper_id in head}).items():
             found.scores[paper_id]["linear"] = score

@@ -4,8 +4,8 @@
 with the model itself before it is kept: vectors of texts and tokens must be the same to a cosine of 0.99999.
 
 The bundled model is then quantised to int8, twice as fast and a quarter of the size. Measured: it finds what the
-exact one finds (README). Seven bits for the weights, and a scale for each channel: without the one, processors
-that lack VNNI overflow; without the other, MiniLM loses a tenth of its neighbours.
+exact one finds (docs/retrieval-notes.md). Seven bits for the weights, and a scale for each channel: without the
+one, processors that lack VNNI overflow; without the other, MiniLM loses a tenth of its neighbours.
 """
 
 from __future__ import annotations

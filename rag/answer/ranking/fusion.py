@@ -9,7 +9,7 @@ import numpy as np
 
 from rag.library.records import Hit
 
-DENSE_WEIGHT = 0.5  # of min-max fusion; best on SciFact train, see docs/retrieval-notes.md
+DENSE_WEIGHT = 0.5  # of min-max fusion; docs/retrieval-notes.md has what other weights do
 RRF_K = 60  # as its paper has it
 
 

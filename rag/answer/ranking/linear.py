@@ -2,7 +2,7 @@
 
 The weights were learned from pairs of a relevant and another paper of SciFact's training questions
 (`python -m eval.train_reranker`); none may be negative, so that no signal works against itself elsewhere.
-Boosted trees over the same signals fit their domain and lose others (docs/retrieval-notes.md).
+What more signals bring is in docs/retrieval-notes.md.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Sequences:
     def __init__(self, query: str, frequencies: Mapping[str, int], papers: int) -> None:
         """`frequencies`: in how many of the `papers` each term of the query stands."""
         own = list(dict.fromkeys(terms(query)))
-        self._pairs = {pair: sum(_idf(frequencies.get(term, 0), papers) for term in pair) for pair in _pairs(own)}
+        known = [pair for pair in _pairs(own) if all(frequencies.get(term) for term in pair)]
+        self._pairs = {pair: sum(_idf(frequencies[term], papers) for term in pair) for pair in known}
 
     def found(self, paper: Paper) -> float:
         """The share, by how rare the terms are, of pairs that title or abstract have; 0 where there are none."""
