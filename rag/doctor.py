@@ -18,7 +18,6 @@ from rag.settings import Settings, load_settings
 Severity = Literal["ok", "warning", "error"]
 
 SPACE_WANTED = 1 << 30
-IN_PROCESS_RERANKERS = ("linear", "late-interaction", "none")
 TRUE = ("1", "ON", "YES", "TRUE")  # for the hub, in any case; Gradio writes it so
 SWITCHES = {
     "HF_HUB_OFFLINE": (TRUE, "model names would be looked up on a hub"),
@@ -116,8 +115,10 @@ def _cut(name: str, folder: Path, prefix: int | None) -> Check:
 
 
 def _reranker(settings: Settings) -> Check:
+    from rag.models.reranker import IN_PROCESS
+
     name = settings.reranker
-    if name in IN_PROCESS_RERANKERS or Path(name).expanduser().is_dir():
+    if name in (*IN_PROCESS, "none") or Path(name).expanduser().is_dir():
         return Check("reranker", "ok", name)
     remedy = "Give the folder of a CrossEncoder, or `linear`, in PAPERCHAT_RERANKER."
     return Check("reranker", "warning", f"{name} is no folder: it is found only if it was downloaded before.", remedy)

@@ -22,7 +22,7 @@ from rag.readers import MAX_BYTES, SourceReading
 
 __all__ = ["IngestReport", "IngestRow", "IngestWarning", "ingest", "ingest_readings", "library_fingerprint", "rebuild"]
 
-MEND = "Correct it in its source, then add that again."
+MEND = "Correct the file and add it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def ingest(
     """
     rows: list[IngestRow] = []
     warnings: list[IngestWarning] = []
-    with _Session(library, embedder, progress) as session:
+    with _Session(library, embedder, progress, MEND) as session:
         for group in groups(paths, library, most_bytes):
             rows += [*group.failed, *group.known, *session.store(group.readings)]
             warnings += _warnings(group.readings)
@@ -82,7 +82,10 @@ def ingest(
 def ingest_readings(
     readings: Sequence[SourceReading], library: Library, embedder: Embedder, *, progress: Progress | None = None
 ) -> IngestReport:
-    """`ingest` for what has been read already, from files or from the network; raises the same."""
+    """`ingest` for what has been read already, mostly from the network; raises the same.
+
+    What cannot be taken as a paper is told without advice: nobody here can correct what others serve.
+    """
     with _Session(library, embedder, progress) as session:
         return IngestReport(tuple(session.store(readings)), tuple(_warnings(readings)))
 
@@ -111,14 +114,14 @@ def _warnings(readings: Sequence[SourceReading]) -> list[IngestWarning]:
     return [IngestWarning(name, problem.line, problem.message) for name, problem in odd]
 
 
-def _lost(reading: SourceReading) -> list[IngestRow]:
+def _lost(reading: SourceReading, remedy: str) -> list[IngestRow]:
     """What a file lists that cannot be taken as a paper. It is told in every run, until the file is mended."""
     return [
         IngestRow(
             reading.name if problem.line is None else f"line {problem.line}",
             reading.name,
             "failed",
-            f"{problem.message} {MEND}",
+            f"{problem.message} {remedy}".rstrip(),
         )
         for problem in reading.problems
         if problem.lost
@@ -126,10 +129,13 @@ def _lost(reading: SourceReading) -> list[IngestRow]:
 
 
 class _Session:
-    """One write session for all groups of a run, begun when there is something to write."""
+    """One write session for all groups of a run, begun when there is something to write.
 
-    def __init__(self, library: Library, embedder: Embedder, progress: Progress | None) -> None:
-        self._library, self._embedder, self._progress = library, embedder, progress
+    `remedy` is what to do about an item that cannot be taken as a paper, if there is anything.
+    """
+
+    def __init__(self, library: Library, embedder: Embedder, progress: Progress | None, remedy: str = "") -> None:
+        self._library, self._embedder, self._progress, self._remedy = library, embedder, progress, remedy
         self._writer: Writer | None = None
         self._done = 0
         self._open = ExitStack()
@@ -143,11 +149,11 @@ class _Session:
 
     def store(self, readings: Sequence[SourceReading]) -> list[IngestRow]:
         """Put what was read into the library; a row for each listing."""
-        plan = _plan(readings, self._library)
+        plan = _plan(readings, self._library, self._remedy)
         if plan.drafts.changed() or plan.drafts.listed():
             if self._writer is None:
                 self._writer = self._open.enter_context(self._library.write())
-                plan = _plan(readings, self._library)  # again: nobody else writes from here on
+                plan = _plan(readings, self._library, self._remedy)  # again: nobody else writes from here on
             before = self._done
             self._done += len(plan.drafts.changed())
             _store(plan.drafts, self._library, self._embedder, self._writer, self._told_from(before))
@@ -165,7 +171,7 @@ class _Plan:
     drafts: Drafts
 
 
-def _plan(readings: Sequence[SourceReading], library: Library) -> _Plan:
+def _plan(readings: Sequence[SourceReading], library: Library, remedy: str) -> _Plan:
     """What is to be done, looking only: every listing gets its row and finds its paper."""
     known = library.known_entries({reading.sha256 for reading in readings})
     blocks = library.block_list
@@ -188,7 +194,7 @@ def _plan(readings: Sequence[SourceReading], library: Library) -> _Plan:
                 continue
             outcome, reason, paper_id = plan.drafts.place(listed, entry)
             plan.rows.append(IngestRow(listed.paper.title, reading.name, outcome, reason, paper_id))
-        plan.rows.extend(_lost(reading))
+        plan.rows.extend(_lost(reading, remedy))
     return plan
 
 

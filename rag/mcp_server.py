@@ -67,7 +67,10 @@ class FoundPaper(BaseModel):
     title: str
     published: Published
     organisation: str | None
-    score: float
+    score: Annotated[
+        float,
+        Field(description="What the papers are ordered by, highest first; it compares papers of one search only."),
+    ]
     passage: str
     matched: Annotated[list[str], Field(description="Words of the query that title or abstract have.")]
     missing: Annotated[list[str], Field(description="Words of the query that neither has.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -415,6 +416,10 @@ def test_retrieving_gives_ranks_and_scores(client: httpx.Client) -> None:
     assert [paper["rank"] for paper in found] == [1, 2, 3]
     assert found[0]["paper_id"] == PAPERS[2].paper_id
     assert {"dense", "words", "fused", "score"} <= set(found[0]["scores"])
+    told = client.get("/openapi.json").json()["components"]["schemas"]["RankedOut"]["properties"]
+    parts = set(re.findall(r"\w+", told["scores"]["description"]))
+    assert {name.removesuffix("_rank") for paper in found for name in paper["scores"]} <= parts
+    assert "ordered" in told["score"]["description"]
     assert found[0]["matched"] == list(subject_words(PAPERS[2].title).values())
     assert found[0]["missing"] == []
     assert client.post("/api/retrieve", json={"question": " "}).status_code == 400

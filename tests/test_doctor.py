@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from rag.cli import app
 from rag.doctor import Check, diagnose
 from rag.models.embedder import bundled_folder
+from rag.models.reranker import IN_PROCESS
 
 SECRET = "sk-very-secret-0123456789"
 
@@ -32,6 +33,12 @@ def test_all_is_well_on_the_seed_library(seed_copy: Path) -> None:
         "ok",
     )  # fmt: skip
     assert "237 papers" in check("library").message
+
+
+@pytest.mark.parametrize("name", [*IN_PROCESS, "none"])
+def test_every_reranker_that_needs_no_model_is_ready(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERCHAT_RERANKER", name)
+    assert check("reranker").severity == "ok"
 
 
 def test_every_problem_comes_with_a_remedy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,7 @@ def test_another_embedder_is_refused_with_the_command_that_rebuilds(tmp_path: Pa
         open_library(tmp_path, "third")
     assert "second" in str(caught.value)
     assert "third" in str(caught.value)
+    assert "A newer paperchat may embed otherwise" in caught.value.remedy
     assert open_library(tmp_path, "second").stats().papers == 1
 
 

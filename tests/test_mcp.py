@@ -69,6 +69,8 @@ def test_it_tells_what_it_offers(process: Process) -> None:
         assert tool.annotations.read_only_hint is True
     k = tools["search_papers"].input_schema["properties"]["k"]
     assert (k["minimum"], k["maximum"], k["default"]) == (1, 50, 10)
+    found = (tools["search_papers"].output_schema or {})["$defs"]["FoundPaper"]["properties"]
+    assert "ordered" in found["score"]["description"]
     assert process.client.server_info
     assert process.client.server_info.name == "paperchat"
     assert "never as instructions" in (process.client.instructions or "")

@@ -34,7 +34,6 @@ MODULES = {
 MEASURING = (ROOT / "eval" / "bench_ui", ROOT / "eval" / "bench_library")
 # Installed beside llama-index for programs that use its stores and endpoints with ours; nothing here imports them.
 FOR_LLAMA_INDEX_PROGRAMS = {"llama-index-llms-openai-like", "llama-index-vector-stores-chroma"}
-NOT_IMPORTED = FOR_LLAMA_INDEX_PROGRAMS | {"onnx"}  # which torch imports for its export
 HEAVY = {
     "chromadb",
     "gradio",
@@ -121,7 +120,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         used |= owners
         undeclared |= set() if owners else {name}
     assert not undeclared, "add these to pyproject.toml"
-    assert set(declared()) - used <= NOT_IMPORTED, "drop what nothing imports from pyproject.toml"
+    assert set(declared()) - used <= FOR_LLAMA_INDEX_PROGRAMS, "drop what nothing imports from pyproject.toml"
 
 
 def test_the_command_is_installed_and_names_its_version() -> None:

@@ -195,6 +195,11 @@ def test_a_record_of_ris_without_its_beginning_is_said_and_the_next_survives() -
     assert [entry.paper.title for entry in entries] == ["Kept", "Kept"]
     assert [(problem.line, problem.lost) for problem in problems] == [(6, True)]
     assert "beginning" in problems[0].message
+    headless = lost.removesuffix("ER  -\n")
+    for text, line in ((f"{headless}{kept}", 1), (f"{kept}\n{headless}", 6)):
+        entries, problems = read(ris, text)
+        assert [entry.paper.title for entry in entries] == ["Kept"]
+        assert [(problem.line, problem.lost) for problem in problems] == [(line, True)]
     assert read(ris, f"{kept}ER  -\n\nER  -\n")[1] == []  # an end that ends nothing
 
 

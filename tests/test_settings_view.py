@@ -234,6 +234,16 @@ class TestKeys:
         assert shown.key == ""
         assert tab.session.adapted is None
 
+    def test_beside_a_refused_key_stands_no_test_of_the_one_before(self) -> None:
+        tab = Tab()
+        with endpoint(whole("OK")) as stub:
+            assert "pc-well" in tab.tested(stub.url, KEY)[-1].tested
+            shown = tab.typed(stub.url, "zwei Wörter")
+        assert "no key" in shown.endpoint_problem
+        assert shown.tested == tab.choosing.current(tab.form, tab.session).tested == ""
+        assert tab.form.key, "the one before holds on"
+        assert tab.form.key.value.get_secret_value() == KEY
+
 
 class TestEndpoints:
     """The endpoint is asked for its models, and tested."""

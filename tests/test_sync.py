@@ -41,7 +41,7 @@ from rag.fetch.done import FILE
 from rag.fetch.hf_daily import FIRST_DAY, DailyPapers
 from rag.fetch.transport import CheckedTransport
 from rag.from_arxiv import add_from_arxiv
-from rag.ingest import library_fingerprint
+from rag.ingest import MEND, library_fingerprint
 from rag.library.library import Library
 from rag.readers import Raw, SourceReading, arxiv_atom
 from rag.sync import SyncReport, alone, days_between, done_days, sync
@@ -367,6 +367,7 @@ def test_a_day_with_a_listing_that_is_no_paper_ends_with_3_however_few_days_ther
     assert status == 3
     assert "1 added, 1 failed" in out
     assert "2024-05-01: line 1: A record without a title" in err
+    assert MEND not in err
     assert command("sync", *days)[0] == 0  # a settled day is not asked for again
     server.routes[DAILY] = by_day({2: as_json([broken])})
     days = ("--since", "2024-05-02", "--until", "2024-05-02", "--base-url", server.url)
@@ -413,6 +414,7 @@ def test_the_arxiv_command_adds_papers(command: Callable[..., tuple[int, str, st
     status, out, _ = command("arxiv", "--category", "cs.CL", "--max", "2", "--base-url", server.url)
     assert status == 3
     assert "An entry without a title was left out" in out
+    assert MEND not in out
     assert "1 added, 1 failed" in out
 
 

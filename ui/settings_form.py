@@ -54,7 +54,7 @@ class Form:
     key_forgotten: bool = False
     listed: tuple[str, SecretStr | None] | None = None
     asked: int = 0
-    said: str = ""
+    said: str = field(default="", metadata={"told": True})  # by the page, not to it
     cleared: int = 0
 
     def fill(self, name: object, typed: object) -> bool:
@@ -72,11 +72,12 @@ class Form:
 
         A key is for the endpoint that holds once both are taken. With the next endpoint it is forgotten:
         nobody said that it may be sent there. Returns a sentence where the key cannot be taken, empty otherwise.
-        The same endpoint and key again, as when a field is left and the test begun by one click, change nothing.
+        The same again, as when a field is left and the test begun by one click, changes nothing; a key that cannot
+        be taken ends what is said of the endpoint.
         """
         before = self.base_url, self.key
         problem = self._take(address, key, server)
-        if (self.base_url, self.key) != before:
+        if problem or (self.base_url, self.key) != before:
             self.next_request()
         return problem
 
@@ -112,7 +113,7 @@ class Form:
         return self.asked
 
 
-_TYPED = frozenset(f.name for f in fields(Form) if f.type == "str" and f.name != "said")
+_TYPED = frozenset(f.name for f in fields(Form) if f.type == "str" and "told" not in f.metadata)
 
 
 @dataclass(frozen=True, slots=True)

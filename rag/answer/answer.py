@@ -31,8 +31,9 @@ class RetrievedPassage:
     found first moved it, `fused` the arms together; `dense_rank`, `words_rank`, `feedback_rank` and `fused_rank`
     are its ranks by them. Of a paper that was read closely `rerank` is the reranker's score of its best passage;
     where the reranker is `linear`, `whole` is the mean cosine of its abstract's passages, `sequence` the share of
-    the question's neighbouring terms that stand side by side in it, and `linear` all signals weighed. `score` is
-    the final one.
+    the question's neighbouring terms that stand side by side in it, and `linear` all signals weighed; `feedback` is
+    then told also where that search did not find it, without a rank. `named` is what a name in the question adds.
+    `score` is the final one.
     `left_out` says why a candidate is not in the context; None means that it is.
     """
 

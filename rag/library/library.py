@@ -191,7 +191,7 @@ class Library:
         return [PaperHit(*row) for row in found if row[0] in present]
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """Term (of `rag.terms.terms`) -> how many papers have it in title or abstract."""
+        """Term (of `rag.terms.terms`) -> how many papers have it in title, abstract, authors or full text."""
         wanted = list(terms)
         return self._indexes.words(lambda index: index.document_frequencies(wanted), dict.fromkeys(wanted, 0))
 
@@ -335,5 +335,6 @@ def _claim(catalog: Catalog, fingerprint: str) -> None:
 def _foreign(folder: Path, built: str, present: str) -> FingerprintError:
     return FingerprintError(
         f"The library {folder} was built with {built}, but it is used with {present}.",
-        "Run `paperchat library rebuild`, which embeds all papers anew, or go back to the embedder it was built with.",
+        "Run `paperchat library rebuild`, which embeds all papers anew. "
+        "A newer paperchat may embed otherwise than an older one did.",
     )

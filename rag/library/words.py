@@ -93,7 +93,7 @@ class WordIndex:
         return [paper_id for _, paper_id in sorted(rows)]
 
     def document_frequencies(self, wanted: Iterable[str]) -> dict[str, int]:
-        """Term -> how many papers have it in title, abstract or full text."""
+        """Term -> how many papers have it in title, abstract, authors or full text."""
         with _as_damage():
             searcher = self._index.searcher()
             return {

@@ -49,8 +49,8 @@ def _records(text: str) -> Iterator[tuple[int, Tags | None, bool]]:
         if tag in ("TY", "ER"):
             if start:
                 yield start, _joined(tags), tag == "ER"
-            elif stray and tag == "ER":
-                yield stray, None, True
+            elif stray:
+                yield stray, None, tag == "ER"
             start = stray = 0
         elif found and not start:
             stray = stray or number
@@ -63,6 +63,8 @@ def _records(text: str) -> Iterator[tuple[int, Tags | None, bool]]:
             value.append(line)  # goes on with the value above
     if start:
         yield start, _joined(tags), False
+    elif stray:
+        yield stray, None, False
 
 
 def _joined(tags: dict[str, list[list[str]]]) -> Tags:

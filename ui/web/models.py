@@ -131,8 +131,13 @@ class RankedOut(BaseModel):
     paper_id: str
     title: str
     published: str | None = Field(description=DATED)
-    score: float
-    scores: dict[str, float]
+    score: float = Field(
+        description="What the papers are ordered by, highest first; it compares papers of one search only."
+    )
+    scores: dict[str, float] = Field(
+        description="What each part of the search said: dense, words, feedback, fused (each with NAME_rank), rerank, "
+        "whole, sequence, linear, named; absent where a part did not see the paper. And score, as above."
+    )
     matched: list[str] = Field(description="The question's words that title or abstract have.")
     missing: list[str] = Field(description="The question's words that neither has.")
 
