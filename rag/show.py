@@ -32,7 +32,7 @@ _HARMFUL = {
 
 
 OUTCOMES = ("added", "updated", "unchanged", "merged", "blocked", "failed")
-SHOWN = ("dense", "words", "fused", "rerank", "linear")  # scores beside a paper; --explain tells all
+SHOWN = ("dense", "words", "fused", "rerank")  # scores beside a paper; --explain tells all
 MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("error", "bold red")}
 
 

@@ -174,7 +174,7 @@ def test_records_that_are_no_papers_end_with_3_beside_others_and_with_1_alone(
         assert all(re.fullmatch(r"line \d+", row["item"]) and row["reason"] for row in failed)
     done = cli("ingest", str(alone))
     assert done.returncode == 1
-    assert "failed: bibtex refs.bib: line 1: A record without a title was left out. Correct it" in done.stdout
+    assert "failed: bibtex refs.bib: line 1: A record without a title was left out. Correct the file" in done.stdout
 
 
 def test_a_locked_library_says_who_holds_it(seed_copy: Path, cli: Cli) -> None:
