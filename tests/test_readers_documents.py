@@ -16,6 +16,7 @@ from document_helpers import (
     ABSTRACT,
     BODY,
     BOLD,
+    LEADING,
     LEFT,
     RIGHT_COLUMN,
     STAMP,
@@ -724,3 +725,11 @@ class TestAbstracts:
         found, _ = read(html, page, "moss.html")
         assert found.paper.abstract == "Moss takes up metals."
         assert [section for section, _, _ in sections(found.body)] == ["2 Calibration"]
+
+
+def test_a_page_without_text_between_others_is_passed_over() -> None:
+    printed = [(LEFT, 80 + LEADING * n, BODY, 10, text) for n, text in enumerate(("A Title", *ABSTRACT * 6))]
+    found, _ = read(pdf_reader, pdf([printed, [], printed[1:]]), "a.pdf")
+    pages = {page for _, page, _ in sections(found.body)}  # what stands on the first may be the abstract
+    assert 3 in pages
+    assert 2 not in pages

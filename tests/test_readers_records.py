@@ -692,3 +692,9 @@ def test_a_record_names_its_columns_in_many_ways() -> None:
     assert row(Title="A", Summary="B", id="2309.12345").arxiv_id == "2309.12345"
     assert row(Title="A", Summary="B", id="1234").arxiv_id is None
     assert row(Title="A" * 600, Summary="B").title == "A" * 500
+
+
+def test_a_title_that_begins_as_a_ris_record_makes_no_page_one() -> None:
+    assert reader_of("TY  - JOUR\nTI  - A title\nER  - \n") is ris
+    assert reader_of("TY - JOUR \r\nTI - A title\r\nER - \r\n") is ris
+    assert reader_of("TY  - A Record To Spoil\n\nIt has an abstract.\n") is not ris

@@ -95,6 +95,8 @@ def _edges(page: Page) -> dict[Line, bool]:
     """The lines of the outermost rows in the margins, and whether they are set apart from the text."""
     found: dict[Line, bool] = {}
     rows = rows_of(page.lines)
+    if not rows:
+        return found
     for way in (rows, rows[::-1]):
         group: list[Line] = []
         for row, following in zip(way[:EDGE_ROWS], [*way[1:], None], strict=False):

@@ -15,7 +15,7 @@ from rag.readers.source import Entry, Raw
 from rag.readers.text import Problem, is_binary
 
 LINE = re.compile(r"([A-Z][A-Z0-9]) {1,2}-(?: (.*))?")
-START = re.compile(r"^TY {1,2}- *\w", re.MULTILINE)
+START = re.compile(r"^TY {1,2}- *\w+\s*$", re.MULTILINE)  # a type is one word; a title that begins so has more
 BEFORE = 2000  # characters that a program may write above the first record
 
 Tags = dict[str, list[str]]
