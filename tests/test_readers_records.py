@@ -698,3 +698,9 @@ def test_a_title_that_begins_as_a_ris_record_makes_no_page_one() -> None:
     assert reader_of("TY  - JOUR\nTI  - A title\nER  - \n") is ris
     assert reader_of("TY - JOUR \r\nTI - A title\r\nER - \r\n") is ris
     assert reader_of("TY  - A Record To Spoil\n\nIt has an abstract.\n") is not ris
+
+
+def test_the_scheme_of_an_address_is_in_small_letters_and_no_other_than_the_webs() -> None:
+    assert url_of("HTTPS://Example.org/A") == "https://Example.org/A"
+    assert url_of("javascript:alert(1)") is None
+    assert url_of("httpx://example.org") is None

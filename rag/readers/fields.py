@@ -146,9 +146,10 @@ def count_of(value: object) -> int | None:
 
 
 def url_of(value: object) -> str | None:
-    """A web address, where it is one."""
+    """A web address, where it is one, its scheme in small letters."""
     text = line_of(value) if isinstance(value, str) else ""
-    return text if _host(text) and len(text) <= MAX_URL and " " not in text else None
+    scheme, colon, rest = text.partition(":")
+    return f"{scheme.lower()}{colon}{rest}" if _host(text) and len(text) <= MAX_URL and " " not in text else None
 
 
 def doi_of(value: object) -> str | None:
