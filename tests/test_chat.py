@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from chat_helpers import (
     views,
 )
 
-from rag.answer.answer import Turn
+from rag.answer.answer import Event, Turn
 from rag.errors import PaperchatError
 from rag.papers import Filters
 from ui.asking import UNEXPECTED
@@ -50,9 +52,22 @@ def kept(services: Services, session: Session) -> list[tuple[str, str, str]]:
 
 
 def test_an_answer_ends_in_the_chat_and_its_turns_are_the_history_of_the_next(tmp_path: Path) -> None:
-    engine, session = ScriptedEngine(says("First answer"), says("Second answer")), Session()
+    drawn = threading.Event()
+
+    def once_drawn() -> Iterator[Event]:
+        assert drawn.wait(30)
+        yield from says("First answer")()
+
+    async def first_views() -> list[View]:
+        shown = []
+        async for view in chat.ask("One?", session, request_of("a")):
+            shown.append(view)
+            drawn.set()
+        return shown
+
+    engine, session = ScriptedEngine(once_drawn, says("Second answer")), Session()
     chat, services = chat_of(engine, tmp_path)
-    first = asyncio.run(views(chat, "One?", session))
+    first = asyncio.run(first_views())
     assert "Searching" in first[0].now or "Loading" in first[0].now
     assert "First answer" in first[-1].now
     second = asyncio.run(views(chat, "Two?", session))
