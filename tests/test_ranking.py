@@ -31,17 +31,31 @@ QUERIES = ("How many attention heads are retrieval heads?", "dense sparse interp
 
 def test_feedback_moves_the_question_towards_the_mean_of_the_papers_found() -> None:
     question = np.array([1, 0, 0], dtype=np.float32)
-    first = np.array([[0, 2, 0], [0, 1, 0]], dtype=np.float32)  # two passages of one paper, one direction
-    second = np.array([[0, 0, 1]], dtype=np.float32)
-    found = moved("a short question", question, [first, second, np.zeros((0, 3), np.float32)])
+    first, second = np.array([0, 1, 0], dtype=np.float32), np.array([0, 0, 1], dtype=np.float32)
+    found = moved("a short question", question, [first, second])
     half = np.sqrt(0.5)
     expected = np.array([1 - WEIGHT, WEIGHT * half, WEIGHT * half])
     assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
     assert moved("a short question", question, []) is question
 
 
+def test_a_paper_points_where_the_passages_of_its_abstract_point_together(tmp_path: Path) -> None:
+    library, embedder = open_library(tmp_path), HashEmbedder()
+    body = Body("A full text of its own. " * 40, (Part(0, None, 1),))
+    long = with_body(paper("Long", "Sparse codes of whales. " * 60), body)
+    readings = SourceReading("a.pdf", "0" * 64, (Entry(long, 1, body), Entry(paper("Short", "Birds sing."), 2)), ())
+    ingest_readings([readings], library, embedder)
+    found = library.directions(["long", "short", "unknown"])
+    assert set(found) == {"long", "short"}
+    abstracts = library.passages(found, in_body=False)
+    assert len(abstracts["long"]) > 1
+    for paper_id, group in abstracts.items():
+        total = sum(stored.vector for stored in library.encoded(p.passage_id for p in group).values())
+        assert found[paper_id] == pytest.approx(total / np.linalg.norm(total), abs=1e-5)
+
+
 def test_a_long_question_is_moved_less() -> None:
-    question, paper = np.array([1, 0], dtype=np.float32), np.array([[0, 1]], dtype=np.float32)
+    question, paper = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
     words = [f"word{n}" for n in range(40)]
     short, full, long = (moved(" ".join(words[:n]), question, [paper]) for n in (2, 20, 40))
     assert np.array_equal(short, full)

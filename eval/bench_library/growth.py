@@ -6,7 +6,6 @@ Every step runs in a process of its own, so that its memory is its own; times of
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from eval.bench_library.footprint import peak_bytes, size_of
 from eval.bench_library.recombined import Recombined, read_sources
 from eval.bench_library.timing import spread, timed
 
@@ -39,7 +39,7 @@ def growth(folder: Path, collection: Path, sizes: Sequence[int], tell: Tell) -> 
         filled = in_a_process(_ingest, folder, recombined, range(before, size))
         tell(f"{size} papers: asking ...")
         asked = in_a_process(_ask, folder, questions, time.time())
-        disk = {part: _bytes(folder / part) for part in ("catalog.sqlite3", "chroma", "words")}
+        disk = {part: size_of(folder / part) for part in ("catalog.sqlite3", "chroma", "words")}
         tell(f"{size} papers: adding {ADDED} ...")
         first = APART + ADDED * len(found)
         added = in_a_process(_ingest, folder, recombined, range(first, first + ADDED))
@@ -114,7 +114,7 @@ def _ingest(folder: Path, recombined: Recombined, numbers: range) -> dict[str, A
         "seconds": ended - begun - recombined.seconds,
         "cpu_seconds": cpu_ended - cpu - recombined.seconds,
         "map_seconds": time.perf_counter() - ended,
-        "peak_bytes": _peak(),
+        "peak_bytes": peak_bytes(),
     }
 
 
@@ -152,14 +152,5 @@ def _ask(folder: Path, questions: Sequence[str], started: float) -> dict[str, An
         "start_up_s": up,
         "answer_ms": spread(answered),
         **{f"{name}_ms": spread(found) for name, found in times.items()},
-        "peak_bytes": _peak(),
+        "peak_bytes": peak_bytes(),
     }
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _bytes(place: Path) -> int:
-    files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
@@ -13,9 +11,10 @@ from time import perf_counter
 from typing import Any
 
 from eval.bench_library.filling import Filled, filled, is_blank
+from eval.bench_library.footprint import peak_bytes, size_of
 from eval.bench_retrieval.asking import Asked, Query, asked
 from eval.bench_retrieval.figures import judged, measured, summarised
-from eval.bench_retrieval.places import library_place, sha256_of, size_of
+from eval.bench_retrieval.places import library_place, sha256_of
 from eval.bench_retrieval.starter import starter
 from eval.bench_retrieval.systems import DEPTH, Ranking, scored_papers, systems
 from eval.formats.beir import CORPUS, Collection, read_collection
@@ -82,7 +81,7 @@ def measure(bench: Bench, folder: Path, qrels: str, name: str) -> Measured:
             "without_relevant": len(collection.qrels) - len(relevant),
             "filling_s": round(filling_s, 1),
             "index_bytes": size_of(place),
-            "peak_bytes": _peak(),
+            "peak_bytes": peak_bytes(),
             "systems": summarised(values, found, "ndcg@10"),
         }
     return Measured(figures, {system: one.rankings for system, one in found.items()})
@@ -117,9 +116,3 @@ def _counts(collection: Collection, made: Filled, papers: int) -> dict[str, int]
         "refused": len(collection.documents) - blank - len(made.papers),
         "blank": blank,
     }
-
-
-def _peak() -> int:
-    """The most memory that this process has had so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used if sys.platform == "darwin" else used * 1024

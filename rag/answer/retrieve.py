@@ -137,14 +137,14 @@ class Retriever:
         scores = fuse(dense, words, on.fusion)
         if not (on.feedback and on.dense and scores):
             return _Found(scores, hits, vector)
-        first = self._abstracts(best_first(scores, "fused")[:PAPERS])
+        first = self._library.directions(best_first(scores, "fused")[:PAPERS])
         again = moved(query, vector, list(first.values()))
         more = self._library.nearest_vectors(again, POOL, filters)
-        refused = fuse(roll_up(more), words, on.fusion, arm="feedback")
-        for paper_id, known in refused.items():
+        anew = fuse(roll_up(more), words, on.fusion, arm="feedback")
+        for paper_id, known in anew.items():
             known.update({name: scores[paper_id][name] for name in DENSE if name in scores.get(paper_id, ())})
         met = {hit.passage_id for hit in hits}
-        return _Found(refused, [*hits, *(hit for hit in more if hit.passage_id not in met)], again)
+        return _Found(anew, [*hits, *(hit for hit in more if hit.passage_id not in met)], again)
 
     def _passages(
         self, query: str, vector: Vector, papers: Mapping[str, Paper], candidates: Sequence[str], dense: Sequence[Hit]
@@ -162,12 +162,6 @@ class Retriever:
         in_query = names(query)
         frequencies = self._library.document_frequencies(term for name in in_query for term in terms(name))
         return {name: min((frequencies[term] for term in terms(name)), default=0) == 1 for name in in_query}
-
-    def _abstracts(self, paper_ids: Sequence[str]) -> dict[str, Vector]:
-        """The vectors (n_passages, dim) of these papers' abstracts."""
-        passages = self._library.passages(paper_ids, in_body=False)
-        stored = self._library.encoded([passage.passage_id for group in passages.values() for passage in group])
-        return {paper_id: _vectors(group, stored) for paper_id, group in passages.items()}
 
     def _rerank(
         self,
@@ -216,9 +210,8 @@ class Retriever:
             abstract = [passage for passage in passages[paper_id] if not passage.in_body]
             known = found.scores[paper_id]
             said = meaning(vector, found.vector, _vectors(abstract, stored))
-            said["feedback"] = max(
-                said["feedback"], known.get("feedback", said["feedback"])
-            )  # its full text may say more
+            if "feedback_rank" in known:  # the search may have found its full text, which says more
+                said["feedback"] = max(said["feedback"], known["feedback"])
             known.update(said)
             known["sequence"] = sequences.found(paper)
         for paper_id, score in linear({paper_id: found.scores[paper_id] for paper_id in head}).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Sequence
@@ -17,18 +16,12 @@ from rag.atlas.topics import group, telling_words
 from rag.errors import SettingsError
 from rag.files import write_whole
 from rag.library.catalog import Catalog
-from rag.library.codec import unpack_vector
 from rag.library.library import Library
 from rag.models.interfaces import Vector
 
 ATLAS = "atlas.json"
 PAPERS_AT_ONCE = 500
 PATCHES = 0.05  # of the papers on a map may have been placed on it or taken off; then it is drawn anew
-PASSAGE_VECTORS = (
-    "SELECT passages.paper_id, embeddings.vector FROM passages JOIN embeddings USING (passage_id) "
-    "WHERE passages.paper_id IN (SELECT value FROM json_each(?)) AND NOT passages.in_body "
-    "ORDER BY passages.paper_id, passages.ordinal"
-)
 
 log = logging.getLogger(__name__)
 _computing = threading.Lock()  # two who open the map at the same time compute it once
@@ -119,17 +112,14 @@ def paper_vectors(library: Library, paper_ids: Sequence[str] | None = None) -> t
 
     Reads over a connection of its own, so that searches do not wait for it.
     """
-    sums: dict[str, Vector] = {}
+    found: dict[str, Vector] = {}
     ids = sorted(_paper_ids(library) if paper_ids is None else paper_ids)
     with closing(Catalog(library.folder)) as catalog:
         for start in range(0, len(ids), PAPERS_AT_ONCE):
-            for paper_id, blob in catalog.rows(PASSAGE_VECTORS, (json.dumps(ids[start : start + PAPERS_AT_ONCE]),)):
-                sums[paper_id] = sums.get(paper_id, 0.0) + unpack_vector(blob)
-    if not sums:
+            found |= catalog.directions(ids[start : start + PAPERS_AT_ONCE])
+    if not found:
         return [], np.empty((0, 0), dtype=np.float32)
-    directions = np.stack([sums[paper_id] for paper_id in sorted(sums)])
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    return sorted(sums), (directions / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return sorted(found), np.stack([found[paper_id] for paper_id in sorted(found)])
 
 
 def _paper_ids(library: Library) -> list[str]:

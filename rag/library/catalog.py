@@ -18,6 +18,7 @@ from rag.library.elsewhere import is_read_only
 from rag.library.filtering import number_date, sql_where
 from rag.library.migrations import check_owner, migrate
 from rag.library.records import IndexState
+from rag.models.encoding import unit
 from rag.models.interfaces import Encoded, Vector
 from rag.papers import Body, Filters, Paper, Passage, normalised_title
 
@@ -223,6 +224,17 @@ class Catalog:
         rows = self.rows(f"SELECT passage_id, vector FROM embeddings WHERE passage_id {IN_LIST}", (_json(passage_ids),))
         by_id = {row[0]: unpack_vector(row[1]) for row in rows}
         return np.stack([by_id[i] for i in passage_ids]) if passage_ids else np.empty((0, 0), dtype=np.float32)
+
+    def directions(self, paper_ids: Iterable[str]) -> dict[str, Vector]:
+        """Paper id -> where its passages of title and abstract point together (dim,), of length 1."""
+        sql = (
+            "SELECT paper_id, vector FROM passages JOIN embeddings USING (passage_id) "
+            f"WHERE paper_id {IN_LIST} AND NOT in_body ORDER BY paper_id, ordinal"
+        )
+        sums: dict[str, Vector] = {}
+        for paper_id, blob in self.rows(sql, (_json(paper_ids),)):
+            sums[paper_id] = sums.get(paper_id, 0.0) + unpack_vector(blob)
+        return {paper_id: unit(total) for paper_id, total in sums.items()}
 
     def encoded_by_text(self, text_keys: Iterable[str]) -> dict[str, Encoded]:
         """`codec.text_key` -> the embedding already made for that text."""

@@ -161,6 +161,10 @@ class Library:
         """Passage id -> its embedding; token vectors within half an int8 step of the embedder's."""
         return self._catalog.encoded(passage_ids)
 
+    def directions(self, paper_ids: Iterable[str]) -> dict[str, Vector]:
+        """Paper id -> where its passages of title and abstract point together (dim,), of length 1."""
+        return self._catalog.directions(paper_ids)
+
     def encoded_by_text(self, text_keys: Iterable[str]) -> dict[str, Encoded]:
         """`codec.text_key` -> the embedding already made for that title and text."""
         return self._catalog.encoded_by_text(text_keys)

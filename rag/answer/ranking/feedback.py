@@ -20,9 +20,8 @@ WEIGHT = 0.4  # of what was found, against the question itself
 SHORT = 20  # terms of a question that feedback helps in full; one that says more needs less
 
 
-def moved(query: str, vector: Vector, found: Sequence[Vector]) -> Vector:
-    """The vector (dim,) of `query` moved towards the papers `found`, each (n_passages, dim); of length 1."""
-    papers = [unit(vectors.sum(axis=0)) for vectors in found if len(vectors)]
+def moved(query: str, vector: Vector, papers: Sequence[Vector]) -> Vector:
+    """The vector (dim,) of `query` moved towards `papers`, each the direction (dim,) of its abstract; of length 1."""
     if not papers:
         return vector
     weight = WEIGHT * min(1.0, SHORT / max(1, len(terms(query))))
