@@ -38,6 +38,8 @@ MARKERS = re.compile(
     """,
     re.VERBOSE,
 )
+# sentencex takes each white space for one byte, and panics at "A ." with another between the two.
+SPACES = str.maketrans(dict.fromkeys((chr(c) for c in range(0x80, 0x3001) if chr(c).isspace()), " "))
 # Abbreviations that sentencex ends sentences at.
 NEVER_LAST = re.compile(r"(?:\b(?:vs|cf|resp|approx)|\be\.g|\bi\.e|\bw\.r\.t)\.\s*$", re.IGNORECASE)
 BEFORE_NUMBER = re.compile(r"\b(?:[Ee]qs?|[Ff]igs?|Tabs?|Secs?|Algs?|Thms?|Refs?|Apps?|Nos?|pp?)\.\s*$")
@@ -72,7 +74,7 @@ def sentence_spans(text: str) -> tuple[Span, ...]:
     if not text:
         return ()
     masked = MARKERS.sub(lambda found: "X" + "x" * (len(found[0]) - 1), text)
-    starts = {part["start_index"] for part in get_sentence_boundaries("en", masked)}
+    starts = {part["start_index"] for part in get_sentence_boundaries("en", masked.translate(SPACES))}
     starts = {at for at in starts if not _is_inside_sentence(text, at)}
     starts |= {found.end() for found in MISSED.finditer(text)}
     starts = {_past_space(text, at) for at in starts} - {_past_space(text, 0), len(text)}

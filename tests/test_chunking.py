@@ -210,6 +210,12 @@ def test_sentences_tile_any_text(text: str) -> None:
     assert len(sentences(text)) == (len(spans) if text.strip() else 0)
 
 
+@pytest.mark.parametrize("space", [chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in " \r\n"])
+def test_every_white_space_is_one_to_a_sentence(space: str) -> None:
+    text = "We give vitamin A . It helps."
+    assert sentence_spans(text.replace("A .", f"A{space}.")) == sentence_spans(text)
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.text(min_size=1, max_size=500))
 @example("漢" * 1500, "한" * 500)

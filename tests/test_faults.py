@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -211,6 +212,16 @@ def test_two_ingestions_at_once_take_turns_or_one_is_told(tmp_path: Path, childr
             stored = [line for ended in said for line in ended[:-1]]
             assert children.run("look", library / str(turn), stored, True).said == []
     ROWS.note("two ingestions at once", "both done, or the second told who writes; nothing lost", rounds)
+
+
+def test_whoever_comes_first_or_at_the_same_time_to_a_new_library_is_let_in(tmp_path: Path) -> None:
+    times = 2000 if ALL else 100
+    with ExitStack() as open_, ThreadPoolExecutor(3) as pool:
+        others = [open_.enter_context(nursery()) for _ in range(3)]
+        begin = time.time() + 1.0
+        runs = [pool.submit(one.run, "first", tmp_path, begin, times) for one in others]
+        assert [run.result().said for run in runs] == [[], [], []]
+    ROWS.note("three who make a library at once", "all let in", times)
 
 
 def test_a_reader_during_a_rebuild_is_answered_all_the_time(tmp_path: Path, children: Nursery, whole: Path) -> None:

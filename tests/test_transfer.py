@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +22,7 @@ from test_upkeep import BODY, ODD, found, record_with_body, run, stocked
 from rag.embedding import records
 from rag.errors import LibraryError
 from rag.ingest import ingest, library_fingerprint, rebuild
+from rag.library.backup import backup
 from rag.library.catalog import Catalog
 from rag.library.importing import Imported, import_into
 from rag.library.library import Library
@@ -337,6 +339,32 @@ def test_lost_papers_are_named_by_their_titles_and_can_be_added_again(tmp_path: 
         assert not titles & set(saved.titles)
         fill(library, many_papers(119))
         assert library.verify().ok
+
+
+def test_bytes_that_are_no_text_are_damage_though_sqlite_calls_it_sound(tmp_path: Path) -> None:
+    papers = many_papers(9)
+    with closing(open_library(tmp_path)) as library:
+        fill(library, papers)
+        bad = papers[4].paper_id
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite3")) as connection:
+        connection.execute("UPDATE papers SET organisation = CAST(x'41ff' AS TEXT) WHERE paper_id = ?", (bad,))
+        connection.commit()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with closing(Library.open(tmp_path)) as library:
+        with pytest.raises(LibraryError, match=r"a text in it is no Unicode.*repair"):
+            library.find()
+        report = library.verify()
+        assert report.damaged
+        assert not report.ok
+        with pytest.raises(LibraryError, match="a text in papers is no Unicode"):
+            backup(library, tmp_path.with_name("copy.backup"))
+    saved = salvage_if_damaged(tmp_path)
+    assert saved
+    assert saved.lost["papers"] == 1
+    assert saved.titles == [papers[4].title.lower()]
+    with closing(Library.open(tmp_path)) as library:
+        assert library.verify().ok
+        assert {one.paper_id for one in library.find()} == {one.paper_id for one in papers} - {bad}
 
 
 def test_a_lost_full_text_is_named_and_comes_back_with_its_document(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from rag.library.elsewhere import is_read_only
 from rag.library.filtering import number_date, sql_where
 from rag.library.migrations import check_owner, migrate
 from rag.library.records import IndexState
+from rag.library.sqlite_files import faults, is_no_unicode
 from rag.models.encoding import unit
 from rag.models.interfaces import Encoded, Vector
 from rag.papers import Body, Filters, Paper, Passage, normalised_title
@@ -56,7 +57,7 @@ class Catalog:
             with self._failures():
                 check_owner(self._connection, self.path)
                 if not fixed:
-                    self._connection.execute("PRAGMA journal_mode = WAL")
+                    self._write_ahead()
                 self._connection.execute("PRAGMA synchronous = FULL")  # acknowledged means on the disk
                 self._connection.execute("PRAGMA foreign_keys = ON")
                 self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -65,6 +66,20 @@ class Catalog:
         except BaseException:
             self._connection.close()
             raise
+
+    def _write_ahead(self) -> None:
+        """Keep a write-ahead log. Of two who ask for the first one at once, SQLite turns one away without waiting."""
+        if self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            return
+        import tenacity
+
+        patiently = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_busy),
+            stop=tenacity.stop_after_delay(BUSY_SECONDS),
+            wait=tenacity.wait_random(0.01, 0.05),
+            reraise=True,
+        )
+        patiently(self._connection.execute, "PRAGMA journal_mode = WAL")
 
     def _is_whole(self) -> bool:
         """Whether all is in the file itself, and nothing in a write-ahead log beside it."""
@@ -80,6 +95,15 @@ class Catalog:
         """Move the write-ahead log into the file, unless readers are busy: who copies the folder has all in it."""
         self.rows("PRAGMA busy_timeout = 200")
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file; empty where it is sound.
+
+        Raises:
+            LibraryError: it is locked, or cannot be looked at.
+        """
+        with self._lock, self._failures():
+            return faults(self._connection)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query.
@@ -250,6 +274,8 @@ class Catalog:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if is_no_unicode(error):
+                raise damaged(self.path, "a text in it is no Unicode") from error
             raise LibraryError(
                 f"The library's catalog {self.path} cannot be used: {error}.",
                 "Check free space and permissions, and that no other program has the file open.",
@@ -274,6 +300,10 @@ def damaged(path: Path, reason: str) -> LibraryError:
         f"The library's catalog {path} is damaged: {reason}.",
         "Run `paperchat library repair`, which saves what can be read; or restore a backup, or ingest again.",
     )
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 def paper_of(row: Sequence[Any]) -> Paper:

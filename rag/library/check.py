@@ -73,8 +73,7 @@ def verify(catalog: Catalog, folder: Path) -> Report:
 
 def _integrity(catalog: Catalog) -> Check:
     try:
-        faults = [row[0] for row in catalog.rows("PRAGMA integrity_check(5)") if row[0] != "ok"]
-        faults += [f"row without its owner in {row[0]}" for row in catalog.rows("PRAGMA foreign_key_check")][:SHOWN]
+        faults = catalog.faults()[:SHOWN]
     except LibraryError as error:
         faults = [error.message]
     return Check("catalog: SQLite integrity", not faults, "; ".join(faults) or "sound")

@@ -143,8 +143,9 @@ def check_owner(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         LibraryError: it is another program's.
     """
+    tables = _tables(connection)  # first: another process may be making it ours just now
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    if _tables(connection) and application_id != APPLICATION_ID:
+    if tables and application_id != APPLICATION_ID:
         raise LibraryError(
             f"{path} is an SQLite file of another program.", "Choose another folder with PAPERCHAT_HOME."
         )

@@ -44,11 +44,32 @@ def faults(connection: sqlite3.Connection) -> list[str]:
     """
     try:
         found = [row[0] for row in connection.execute(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
-        return found + [f"row without its owner in {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
+        found += [f"row without its owner in {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
+        return found or _no_unicode(connection)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
         return [str(error)]
+
+
+def _no_unicode(connection: sqlite3.Connection) -> list[str]:
+    """Tables with a text that is none: SQLite takes any bytes for one, and only reading them tells."""
+    found = []
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall():
+        texts = [f'"{row[1]}"' for row in connection.execute(f'PRAGMA table_info("{table}")') if row[2] == "TEXT"]
+        try:
+            for _ in connection.execute(f'SELECT {", ".join(texts) or "1"} FROM "{table}"'):
+                pass
+        except sqlite3.OperationalError as error:
+            if not is_no_unicode(error):
+                raise
+            found.append(f"a text in {table} is no Unicode")
+    return found
+
+
+def is_no_unicode(error: sqlite3.Error) -> bool:
+    """Whether reading a text failed because its bytes are none: the one such error that is Python's, not SQLite's."""
+    return str(error).startswith("Could not decode")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ from library_helpers import HashEmbedder
 import rag.ingest
 from faults.reading import read
 from faults.sources import versions
+from rag import embedding
 from rag.errors import PaperchatError
 from rag.ingest import ingest, library_fingerprint
 from rag.library import writer
+from rag.library.catalog import Catalog
 from rag.library.library import Library
 from rag.library.records import Record
 
 Say = Callable[[Any], None]
 
 # Small steps, so that a short ingestion has many moments: batches, and publishing in the midst of it.
-rag.ingest.BATCH = 8
+embedding.BATCH = 8
 writer.PENDING_PAPERS = 24
 
 
@@ -50,6 +53,16 @@ def fail(say: Say, folder: str, sources: Sequence[str]) -> None:
         say(["done"])
     except PaperchatError as error:
         say(["error", type(error).__name__, str(error)])
+
+
+def first(say: Say, folder: str, begin: float, times: int) -> None:
+    """Make catalogs at the very moments when others make the same; says what was refused."""
+    for turn in range(times):
+        time.sleep(max(0.0, begin + 0.02 * turn - time.time()))
+        try:
+            Catalog(Path(folder) / str(turn)).close()
+        except PaperchatError as error:
+            say(str(error))
 
 
 def peek(say: Say, folder: str, stored: Sequence[Sequence[str]]) -> None:
@@ -179,5 +192,5 @@ def _unsound(library: Library) -> list[str]:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    task.__name__: task for task in (live, fail, peek, search, examine, rebuild, read_file, look, again)
+    task.__name__: task for task in (live, fail, first, peek, search, examine, rebuild, read_file, look, again)
 }
