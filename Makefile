@@ -34,6 +34,7 @@ test: $(TEST_TOOLS) browser ## Lint, check types and imports, and run every test
 test-faults: $(TEST_TOOLS) ## Kill, fill and spoil at length: 200 kills, every fault, fuzzing; bench/faults.json and .md (an hour)
 	@$(PIP) install --quiet atheris==3.0.0 || echo 'atheris has no package for this Python: fuzzing goes without it.'
 	FAULTS=all $(PYTHON) -m pytest --no-cov tests/test_faults.py tests/test_fuzz.py tests/test_library_faults.py
+	$(PYTHON) -m pytest --no-cov --numprocesses 2 -m hypothesis --hypothesis-profile=random
 
 eval-dev: $(INSTALLED) ## Ask the bundled questions and measure the answers: the figures of the README
 	@export PAPERCHAT_HOME="$(CURDIR)/.paperchat"

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 GUARD = Path(__file__).parent / "offline_guard"
@@ -22,6 +23,13 @@ import sitecustomize  # noqa: E402, F401  (blocks the network in this process, n
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other; torch's threads would fight over the cores
 
 from rag import offline  # noqa: E402, F401  (must come before any library that it switches off)
+
+# The same examples in every run, and however slow the machine: what fails can be run again. Others are sought with
+# `--hypothesis-profile=random`, as `make test-faults` does.
+UNTIMED: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("seeded", derandomize=True, database=None, **UNTIMED)
+settings.register_profile("random", derandomize=False, print_blob=True, **UNTIMED)
+settings.load_profile("seeded")
 
 if TYPE_CHECKING:
     from browser_helpers import Tab
