@@ -1,4 +1,4 @@
-"""JSON in and out of the terminal: histories, batches of questions, and the one way errors are printed."""
+"""JSON in and out: histories, batches of questions, what a search found, and the one way errors are printed."""
 
 from __future__ import annotations
 
@@ -134,11 +134,12 @@ def _open(path: Path) -> BinaryIO:
 
 
 def retrieval_dict(question: str, found: Retrieval) -> dict[str, Any]:
-    """What `retrieve --json` prints for one question, as the README has it."""
+    """What `retrieve --json` prints for one question, and HTTP answers, as the README has it."""
     return {
         "question": question,
         "query_used": found.query_used,
         "filters": found.filters.as_dict(),
+        "sides": list(found.sides),
         "papers": [_ranked_dict(found.query_used, ranked) for ranked in found.papers],
     }
 

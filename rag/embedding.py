@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,23 +15,29 @@ from rag.library.library import Library
 from rag.library.records import Record
 from rag.models.interfaces import Embedder, Encoded
 from rag.papers import Body, Paper
+from rag.telling_tokens import telling_tokens
 
 BATCH = 32  # papers embedded and stored in one transaction: what an interruption can lose
+AHEAD = 2  # batches made at once
 Progress = Callable[[int, int], None]
 
 
 def ahead(
     make: Callable[[Sequence[Paper]], list[Record]], batches: Iterable[Sequence[Paper]]
-) -> Iterator[list[Record]]:
-    """What is made of each batch; the next one is made in a thread while the caller stores the one before."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: Future[list[Record]] | None = None
+) -> Generator[list[Record]]:
+    """What is made of each batch, in order; the next ones are made in threads while the caller stores those before.
+
+    Two at a time: one is cut into passages while the other is embedded, so that no core waits. Whoever may stop
+    before the end closes it, which waits for what is begun.
+    """
+    with ThreadPoolExecutor(AHEAD) as pool:
+        waiting: deque[Future[list[Record]]] = deque()
         for batch in batches:
-            before, waiting = waiting, pool.submit(make, batch)
-            if before is not None:
-                yield before.result()
-        if waiting is not None:
-            yield waiting.result()
+            waiting.append(pool.submit(make, batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def told(made: Iterable[list[Record]], papers: int, progress: Progress | None) -> Iterator[list[Record]]:
@@ -79,12 +86,12 @@ def records(
 
 
 def _embed(texts: Sequence[tuple[str, str]], embedder: Embedder) -> list[Encoded]:
-    """Embeddings of passages under their titles; token spans count from the passage's first character."""
+    """Embeddings of passages under their titles; the spans of their tokens count from the passage's first character."""
     if not texts:
         return []
     titled = [embedding_text(title, text) for title, text in texts]
     encoded = embedder.encode([text for text, _ in titled])
-    return [_rebased(one, prefix) for one, (_, prefix) in zip(encoded, titled, strict=True)]
+    return [_rebased(telling_tokens(text, one), prefix) for one, (text, prefix) in zip(encoded, titled, strict=True)]
 
 
 def _rebased(encoded: Encoded, prefix: int) -> Encoded:

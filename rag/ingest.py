@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rag.gathering import INCOMPLETE, groups
 from rag.library.identity import storable
 from rag.library.library import Library
 from rag.library.records import Record, SourceEntry
+from rag.library.token_codec import TOKENS_VERSION
 from rag.library.writer import Writer
 from rag.models.interfaces import Embedder
 from rag.papers import Body, Paper
@@ -47,7 +48,7 @@ class IngestReport:
 
 def library_fingerprint(embedder: Embedder) -> str:
     """What makes the library's embeddings: give it to `Library.open`."""
-    return f"{embedder.fingerprint}+chunker-{CHUNKER_VERSION}"
+    return f"{embedder.fingerprint}+chunker-{CHUNKER_VERSION}+tokens-{TOKENS_VERSION}"
 
 
 def ingest(
@@ -104,8 +105,12 @@ def rebuild(library: Library, embedder: Embedder, *, progress: Progress | None =
     with library.write() as writer:
         known = library if library.fingerprint == fingerprint else None
         papers = library.find()
-        made = (records(batch, embedder, _bodies(batch, library), known) for batch in batches(papers))
-        writer.replace_all(told(made, len(papers), progress), fingerprint)
+
+        def embedded(batch: Sequence[Paper]) -> list[Record]:
+            return records(batch, embedder, _bodies(batch, library), known)
+
+        with closing(ahead(embedded, batches(papers))) as made:
+            writer.replace_all(told(made, len(papers), progress), fingerprint)
     return len(papers)
 
 
@@ -206,9 +211,9 @@ def _store(drafts: Drafts, library: Library, embedder: Embedder, writer: Writer,
         made = records(batch, embedder, {**_bodies(batch, library), **read}, library)
         return [replace(record, entries=changed[record.paper.paper_id].entries) for record in made]
 
-    made = ahead(embedded, batches([draft.paper for draft in changed.values()]))
-    for stored in told(made, len(changed), progress):
-        writer.upsert(stored)
+    with closing(ahead(embedded, batches([draft.paper for draft in changed.values()]))) as made:
+        for stored in told(made, len(changed), progress):
+            writer.upsert(stored)
     writer.add_entries(drafts.listed())
 
 

@@ -250,7 +250,9 @@ def _within(value: Any, low: Any, high: Any) -> bool:
 
 def normalised_title(title: str) -> str:
     """Title for comparing: case, punctuation, accents and spacing folded away."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    plain = title
+    if not title.isascii():  # ASCII has nothing to decompose, and this is called for each paper many times
+        plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
     return " ".join(re.findall(r"\w+", plain.lower()))
 
 

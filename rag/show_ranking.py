@@ -21,7 +21,8 @@ from rag.answer.explained_ranking import (
     subject_words,
     telling_sentence,
 )
-from rag.answer.retrieve import COINED_BONUS, NAMED_BONUS, RERANK_WEIGHT
+from rag.answer.ranking.naming import COINED_BONUS
+from rag.answer.retrieve import RERANK_WEIGHT
 from rag.show import console, heading, one_line
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ ARMS = {
     "words": ("words", "BM25 {:.1f}"),
     "feedback": ("feedback", "cosine {:.3f}"),
 }
-NAMED = f"{NAMED_BONUS:g} to {COINED_BONUS:g} where the question names the paper, or what it alone mentions"
+NAMED = f"up to {COINED_BONUS:g} where the question names the paper, or what it alone mentions"
+BEST = "the best of those for the whole question and for each side: "
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """All that is known of the papers found, by their ids."""
+    """All that is known of the papers found, by their ids; `made_of` nothing where sides were searched for too."""
 
     query: str
     made_of: Mapping[str, Composition]
@@ -61,7 +63,7 @@ def show_explained(found: Retrieval, question: str, k: int, full_text: Callable[
     """
     out = console()
     ranks = ranks_by(found, "rerank"), ranks_by(found, "linear")
-    table = _Table(found.query_used, compositions(found), *ranks, full_text)
+    table = _Table(found.query_used, {} if found.sides else compositions(found), *ranks, full_text)
     for label, said in _searched(found, question, table).items():
         _field(out, label, said, indent=0)
     if not found.papers:
@@ -81,9 +83,10 @@ def _searched(found: Retrieval, question: str, table: _Table) -> dict[str, str]:
         "Asked": question if found.query_used != question else "",
         "Searched": found.query_used,
         "Changed": "; ".join(changes(question, found.query_used)),
+        "Sides": "; ".join(f"“{side}”" for side in found.sides),
         "Only": f"papers {found.filters.in_words()}" if found.filters else "",
         "Words": f"{', '.join(subject) or 'none'}{f'; {BESIDE}: {beside}' if beside else ''}",
-        "Score": f"{_rule(table)}; + {NAMED}" if found.papers else "",
+        "Score": f"{BEST if found.sides else ''}{_rule(table)}; + {NAMED}" if found.papers else "",
     }
     return {label: one_line(text) for label, text in said.items() if text}
 
@@ -114,7 +117,7 @@ def _explained(ranked: RankedPaper, table: _Table) -> dict[str, str]:
     told = {**words, BESIDE: tuple(dict.fromkeys(word for those in beside.values() for word in those))}
     quote = textwrap.shorten(one_line(telling_sentence(table.query, ranked.passage)), QUOTED, placeholder=" …")
     said = {
-        "Score": _sum(ranked.score, table.made_of[paper_id]),
+        "Score": _sum(ranked.score, table.made_of[paper_id]) if table.made_of else _by_side(ranked),
         "Words": "; ".join(f"{place}: {one_line(', '.join(those))}" for place, those in told.items() if those),
         "Found": _unbroken(_arms(ranked.scores)),
         "Read": _unbroken(_reading(ranked, table)),
@@ -130,8 +133,13 @@ def _sum(score: float, made_of: Composition) -> str:
     weight = "" if made_of.fused_weight == 1 else f"{made_of.fused_weight:g} × "
     parts.append(f"{weight}{made_of.fused:.3f}")
     if made_of.bonus:
-        parts.append(f"{made_of.bonus:g} (named)")
+        parts.append(f"{made_of.bonus:.3f} (named)")
     return f"{score:.3f} = {' + '.join(parts)}"
+
+
+def _by_side(ranked: RankedPaper) -> str:
+    side = ranked.scores.get("side", 0.0)
+    return f"{ranked.score:.3f} = {ranked.score - side:.3f} (whole question) + {side:.3f} (its side)"
 
 
 def _arms(scores: Mapping[str, float]) -> Iterable[str]:
@@ -141,7 +149,10 @@ def _arms(scores: Mapping[str, float]) -> Iterable[str]:
             yield f"{arm} {_ranked(scores.get(f'{name}_rank'))}{form.format(scores[name])}"
         else:
             yield f"{arm} did not find it"
-    yield f"fused {_ranked(scores.get('fused_rank'))}{scores['fused']:.3f}"
+    if "resembling" in scores:
+        yield f"title has {scores['resembling']:.0%} of the question but for a slip"
+    if "fused" in scores:  # else only a search for one side found it
+        yield f"fused {_ranked(scores.get('fused_rank'))}{scores['fused']:.3f}"
 
 
 def _reading(ranked: RankedPaper, table: _Table) -> Iterable[str]:

@@ -422,6 +422,7 @@ def test_retrieving_gives_ranks_and_scores(client: httpx.Client) -> None:
     assert "ordered" in told["score"]["description"]
     assert found[0]["matched"] == list(subject_words(PAPERS[2].title).values())
     assert found[0]["missing"] == []
+    assert response.json()["sides"] == []
     assert client.post("/api/retrieve", json={"question": " "}).status_code == 400
 
 

@@ -53,6 +53,7 @@ REFUSAL = replace(
     nearest=(UNDATED, PAPER),
 )
 SCORES = {"dense": 0.4, "dense_rank": 2, "whole": 0.3, "linear": -1.5}
+SIDES = ("a ranker", "an index")
 CONTRACT = {
     "question", "query_used", "filters", "answer", "outcome", "refused", "reason", "citations", "passages", "answerer",
     "model", "timings_ms", "usage",
@@ -92,7 +93,7 @@ class FakeEngine:
         papers = [
             SimpleNamespace(rank=i + 1, paper=p, score=0.5, scores=SCORES) for i, p in enumerate((PAPER, UNDATED))
         ]
-        return SimpleNamespace(query_used=question, filters=Filters(), papers=papers[:k])
+        return SimpleNamespace(query_used=question, filters=Filters(), papers=papers[:k], sides=SIDES)
 
     def close(self) -> None:
         self.closed += 1
@@ -402,6 +403,7 @@ def test_every_valid_history_is_kept_as_it_is(turns: list[tuple[str, str]]) -> N
 
 def test_retrieve_json_keeps_the_contract(fake: FakeEngine) -> None:
     row = json.loads(run("retrieve", "--json", "-k", "2", "smaller").stdout)
+    assert row["sides"] == list(SIDES)
     assert [paper["rank"] for paper in row["papers"]] == [1, 2]
     assert row["papers"][0] == {
         "rank": 1, "paper_id": "tilde", "title": PAPER.title, "published": "2021-08-24",

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from library_helpers import DIMENSION, HashEmbedder, fill, many_papers, open_library, paper, record
 
 from rag.errors import FingerprintError, LibraryError
-from rag.library.codec import pack_tokens, text_key, unpack_tokens
+from rag.library.codec import text_key
 from rag.library.records import SourceEntry
 from rag.papers import Filters
 
@@ -42,7 +39,7 @@ def test_what_is_stored_comes_back_exactly(tmp_path: Path) -> None:
         assert np.array_equal(back.vector, encoded.vector)
         assert np.array_equal(back.spans, encoded.spans)
         assert back.tokens.dtype == np.float32
-        assert np.abs(back.tokens - encoded.tokens).max() < 0.003
+        assert np.allclose((back.tokens * encoded.tokens).sum(axis=1), 1, atol=0.002)  # by their signs only
         (known,) = again.encoded_by_text([text_key(ONE.title, passage.text), "unknown"]).values()
         assert np.array_equal(known.vector, back.vector)
     assert again.stats().papers == 1
@@ -214,22 +211,3 @@ def test_damaged_pages_are_reported_not_answered_from(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="damaged") as caught:
         open_library(tmp_path).find()
     assert "ingest again" in caught.value.remedy
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    arrays(
-        np.float32,
-        st.tuples(st.integers(0, 7), st.just(16)),
-        elements=st.floats(-4, 4, width=32, allow_nan=False, allow_subnormal=False),
-    )
-)
-def test_int8_token_vectors_are_off_by_half_a_step_at_most(tokens: np.ndarray) -> None:
-    levels, scales = pack_tokens(tokens)
-    back = unpack_tokens(levels, scales, 16)
-    step = np.maximum(np.abs(tokens).max(axis=1, initial=0, keepdims=True) / 127 * 1.001, 6e-8)
-    assert back.shape == tokens.shape
-    assert (np.abs(back - tokens) <= step / 2 + 1e-7).all()
-    assert len(levels) == tokens.size
-    if (np.abs(tokens).max(axis=1, initial=0) > 0.01).all():  # as in rows of unit length
-        assert pack_tokens(back) == (levels, scales)  # packing again changes nothing

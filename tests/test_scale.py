@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -13,11 +15,11 @@ import pytest
 from library_helpers import DIMENSION, HashEmbedder, fill, many_papers, open_library, paper, record
 
 from eval.bench_library import report
+from eval.bench_library.footprint import peak_bytes
 from eval.bench_library.growth import growth
 from eval.bench_library.recombined import Recombined, Source
 from eval.bench_library.timing import interleaved, spread
 from rag.atlas import Atlas, Point, Topic, refresh, store
-from rag.library import codec
 from rag.library import vectors as vectors_module
 from rag.library.library import Library
 from rag.library.links import versions_of
@@ -223,17 +225,9 @@ def test_the_growth_bench_measures_each_size_and_says_what_is_met(
     assert "| NO |" in table
 
 
-def test_embeddings_unpacked_together_are_those_unpacked_one_by_one() -> None:
-    rng = np.random.default_rng(5)
-    rows = []
-    for n in (3, 0, 7):
-        levels, scales = codec.pack_tokens(rng.normal(size=(n, DIMENSION)).astype(np.float32))
-        spans = codec.pack_spans(rng.integers(0, 99, size=(n, 2)).astype(np.int32))
-        rows.append((codec.pack_vector(rng.normal(size=DIMENSION).astype(np.float32)), levels, scales, spans))
-    for together, alone in zip(codec.unpack_all(rows), [codec.unpack(*row) for row in rows], strict=True):
-        np.testing.assert_array_equal(together.vector, alone.vector)
-        np.testing.assert_array_equal(together.tokens, alone.tokens)
-        np.testing.assert_array_equal(together.spans, alone.spans)
-    assert codec.unpack_all([]) == []
-    with pytest.raises(ValueError, match="reshape"):  # a damaged row, as `unpack` has it
-        codec.unpack_all([*rows, (rows[0][0], rows[0][1][:-1], *rows[0][2:])])
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it() -> None:
+    code = "from eval.bench_library.footprint import peak_bytes; print(peak_bytes())"
+    large = bytearray(200 * 2**20)
+    child = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
+    assert child < 100 * 2**20
+    assert peak_bytes() > len(large)

@@ -89,6 +89,11 @@ def test_a_word_that_the_embedder_knows_whole_is_right() -> None:
     assert respelled(question, SPELLER, idf(), PIECES).query == "what is atention to language?"
 
 
+def test_another_word_of_eight_letters_is_no_slip() -> None:
+    assert Speller(["studies"]).correct("sturdier", lambda _: False) == "sturdier"
+    assert Speller(["percentage"]).correct("percantege", lambda _: False) == "percentage"
+
+
 def test_a_question_without_slips_comes_back_as_it_is() -> None:
     question = understand("what do retrieval heads attend to?", today=date(2026, 1, 1))
     assert respelled(question, SPELLER, idf(), PIECES) is question

@@ -7,13 +7,13 @@ Contextualized Late Interaction over BERT"). One score serves sentence choice an
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from rag.answer.ranking.rarity import rarity
 from rag.models.interfaces import Encoded, Vector
 from rag.terms import content_words, terms
 
@@ -48,7 +48,7 @@ class Idf:
         if term not in self._known:
             self._known.update(self._frequencies([term]))
         count = min(self._known.get(term, 0), self._documents)
-        return math.log(1 + (self._documents - count + 0.5) / (count + 0.5)), count
+        return rarity(count, self._documents), count
 
 
 def idf_of(texts: Iterable[str]) -> Idf:

@@ -32,7 +32,9 @@ class RetrievedPassage:
     are its ranks by them. Of a paper that was read closely `rerank` is the reranker's score of its best passage;
     where the reranker is `linear`, `whole` is the mean cosine of its abstract's passages, `sequence` the share of
     the question's neighbouring terms that stand side by side in it, and `linear` all signals weighed; `feedback` is
-    then told also where that search did not find it, without a rank. `named` is what a name in the question adds.
+    then told also where that search did not find it, without a rank. `named` is what a name in the question adds,
+    `resembling` the share of the question, in words that no paper has, that its title has but for a slip, a part of
+    `fused`. Of a paper that only a side of the question found, `dense` is said of that side.
     `score` is the final one.
     `left_out` says why a candidate is not in the context; None means that it is.
     """

@@ -13,6 +13,7 @@ from rag.answer.alignment import Idf, Word, coverage, telling_words, word_matche
 from rag.answer.evidence import EvidenceSentence, evidence_sentences
 from rag.answer.names import spelled_out
 from rag.answer.question import Question
+from rag.answer.ranking.resembling import SHORTEST, meant
 from rag.answer.retrieve import RankedPaper, Retrieval
 from rag.library.library import Library
 from rag.models.interfaces import Vector
@@ -78,7 +79,7 @@ def gather(question: Question, retrieval: Retrieval, papers: Sequence[RankedPape
         own = passages[ranked.paper.paper_id]
         sentences = evidence_sentences(ranked.paper, own, stored)
         text = _text(ranked.paper, own)
-        known = _corrected(words, text)
+        known = _corrected(words, text) | _in_title(words, ranked.paper)
         title = frozenset(terms(ranked.paper.title))
         by_sentence = [_match(words, retrieval, known, s.terms | _acronyms(words, s.text), s.tokens) for s in sentences]
         whole = title.union(_acronyms(words, text), *(s.terms for s in sentences))
@@ -114,9 +115,17 @@ def _corrected(words: Sequence[Word], text: str) -> dict[str, str]:
     if not unknown:
         return {}
     vocabulary = set(re.findall(r"[a-z]{4,}", text.lower()))
-    meant = {}
+    found = {}
     for word in unknown:
         best = process.extractOne(word.text, vocabulary, scorer=fuzz.ratio, score_cutoff=MISSPELT)
         if best and (cut := terms(best[0])):
-            meant[word.term] = cut[0]
-    return meant
+            found[word.term] = cut[0]
+    return found
+
+
+def _in_title(words: Sequence[Word], paper: Paper) -> dict[str, str]:
+    """Unknown words of the question, names too -> the term of the paper's title that they are but for a slip."""
+    meant_by = {
+        word.term: meant(word.text, paper.title) for word in words if word.unknown and len(word.text) >= SHORTEST
+    }
+    return {term: terms(other)[0] for term, other in meant_by.items() if terms(other)}

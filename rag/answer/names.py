@@ -171,14 +171,22 @@ def initials(text: str) -> str:
 
 
 def _misspelled(text: str, name: str) -> bool:
-    if len(name) < 6:
+    """Whether words in a row are those of the name, each the same or, if long enough to tell, but for a slip."""
+    wanted = _WORD.findall(name)
+    if not any(len(word) >= 6 for word in wanted):
         return False
-    wanted = re.findall(r"\d+", name)
-    shouted = name.isupper()
-    return any(
-        re.findall(r"\d+", word) == wanted
-        and not (shouted and word.islower())
-        and fuzz.ratio(word.lower(), name.lower()) >= _SIMILAR_ENOUGH
-        for word in set(_WORD.findall(text))
-        if abs(len(word) - len(name)) <= 2
-    )
+    words = _WORD.findall(text)
+    rows = zip(*(words[at:] for at in range(len(wanted))), strict=False)
+    return any(all(map(_slipped, row, wanted)) for row in set(rows))
+
+
+def _slipped(word: str, wanted: str) -> bool:
+    if wanted.isupper() and word.islower():
+        return False
+    if word.lower() == wanted.lower():
+        return True
+    long = len(wanted) >= 6 and abs(len(word) - len(wanted)) <= 2
+    same_beginning = word[:1].lower() == wanted[:1].lower()  # "unsupervised" is no slip for "supervised"
+    if not (long and same_beginning and re.findall(r"\d+", word) == re.findall(r"\d+", wanted)):
+        return False
+    return fuzz.ratio(word.lower(), wanted.lower()) >= _SIMILAR_ENOUGH

@@ -22,8 +22,10 @@ from rag.answer.question import Question, clean, rewritten, understand
 from rag.answer.records import from_listing, from_record
 from rag.answer.refusal import hopeless, stands_alone
 from rag.answer.resources import Resources
-from rag.answer.retrieve import Retrieval, as_context
+from rag.answer.retrieve import RERANKED, Retrieval, as_context
 from rag.answer.scope import NO_SCOPE, leading_up_to, nothing_in
+from rag.answer.sides import together
+from rag.answer.sides_by_model import sub_questions
 from rag.answer.spelling import respelled
 from rag.answer.stopwatch import Stopwatch
 from rag.answer.topic import still_on_topic
@@ -108,7 +110,7 @@ class Paperchat:
             known = known or from_listing(asked, self._use.library)
         if known is None:
             with watch.stage("retrieve"):
-                asked, found, evidence = self._search(asked)
+                asked, found, evidence = self._search(asked, how)
             yield Searched(asked.query, asked.filters, as_context(found.papers, self.settings.sources)[0])
             known = from_record(asked, evidence) or hopeless(asked, evidence)
         with watch.stage("write"):
@@ -137,7 +139,8 @@ class Paperchat:
         """The `k` best papers for a question, understood as `quotes` would; raises as `stream` does."""
         how = how_to_answer(self.settings, self._clock(), "quotes")
         asked = self._understand(question, history, how, None, within or NO_SCOPE)
-        return self._use.retriever.search(asked.query, asked.filters, k)
+        found = self._found(asked, how, max(k, RERANKED))
+        return replace(found, papers=found.papers[:k])
 
     @property
     def library(self) -> Library:
@@ -188,21 +191,27 @@ class Paperchat:
         asked = asked if as_typed else respelled(asked, use.speller, use.idf, use.embedder)
         return replace(asked, filters=(asked.filters if filters is None else filters).narrowed(within))
 
-    def _search(self, asked: Question) -> tuple[Question, Retrieval, Evidence]:
+    def _search(self, asked: Question, how: How) -> tuple[Question, Retrieval, Evidence]:
         """Search as asked; where that finds little, in the context of the last answer's paper too."""
-        found, evidence = self._look_up(asked)
+        found, evidence = self._look_up(asked, how)
         for_papers = asked.intent != "content"  # which makes no sense of a single one
         if not for_papers and (again := asked.in_context) and not stands_alone(asked, evidence):
-            found_again, evidence_again = self._look_up(again)
+            found_again, evidence_again = self._look_up(again, how)
             lost = hopeless(asked, evidence) is not None
             if hopeless(again, evidence_again) is None and still_on_topic(again, evidence_again, evidence, lost=lost):
                 return again, found_again, evidence_again
         return asked, found, evidence
 
-    def _look_up(self, asked: Question) -> tuple[Retrieval, Evidence]:
-        found = self._use.retriever.search(asked.query, asked.filters)
+    def _look_up(self, asked: Question, how: How) -> tuple[Retrieval, Evidence]:
+        found = self._found(asked, how)
         # Twice the sources: a comparison may need a paper that ranks below the best five.
         return found, gather(asked, found, found.papers[: 2 * self.settings.sources], self._use.library)
+
+    def _found(self, asked: Question, how: How, k: int = RERANKED) -> Retrieval:
+        """One search for the whole question, and one for each of the several papers that it asks about."""
+        texts = (asked.query, *sub_questions(asked, how, lambda: self._use.generator("openai")))
+        whole, *parts = (self._use.retriever.search(text, asked.filters, k) for text in texts)
+        return together(whole, parts) if parts else whole
 
     def _in_language(self, writing: Writing, how: How) -> Writing:
         """What is being written; where the question is not in English, translated once it is complete."""

@@ -10,8 +10,8 @@ from rag.answer.facets import best_together
 from rag.answer.gather import Evidence, PaperEvidence
 from rag.answer.names import mentions, names
 from rag.answer.question import Question
+from rag.answer.ranking.naming import is_subject
 from rag.answer.refusal import Verdict
-from rag.answer.retrieve import is_subject
 from rag.answer.select import Choice, choose, has_quantity, in_reading_order, worth_reading
 from rag.papers import Paper
 from rag.settings import Style

@@ -13,24 +13,21 @@ import numpy as np
 
 from rag.answer.answer import RetrievedPassage
 from rag.answer.bodies import passages_in_bodies
-from rag.answer.names import mentions, names
 from rag.answer.ranking.feedback import PAPERS, moved
 from rag.answer.ranking.fusion import best_first, fuse, min_max, roll_up
 from rag.answer.ranking.linear import Sequences, linear, meaning
+from rag.answer.ranking.naming import Name, bonus, names_in, terms_counted
+from rag.answer.ranking.resembling import LOOKED_AT, lifted, shares, unknown_words
 from rag.library.library import Library
 from rag.library.records import Hit
 from rag.models.interfaces import Embedder, Encoded, Reranker, Vector
 from rag.models.reranker import LINEAR
 from rag.papers import Filters, Paper, Passage
-from rag.terms import terms
+from rag.terms import content_words, terms
 
 DENSE = ("dense", "dense_rank")
 POOL = 100  # passages taken from each arm
 RERANKED = 50  # papers that the reranker sees
-SUBJECT_WORDS = 5  # before a title's colon, up to which they are a name rather than a sentence
-NAMED_BONUS = 0.1  # for a paper whose subject the question names, on a scale of 0 to 1
-COINED_BONUS = 0.3  # where no other paper mentions that name; for words of the field, as "GATA3" is, it would cost .009
-MENTIONED_BONUS = 0.2  # for the only paper that mentions a name, whatever its subject
 RERANK_WEIGHT = 0.6  # of the final score, the rest being the fused one
 
 
@@ -40,7 +37,7 @@ class Switches:
 
     `feedback` searches once more, with the question moved towards what was found; `rerank` reads the best papers
     more closely, and `linear` weighs all signals of them rather than the reranker's alone; `named` lifts papers
-    that the question names.
+    that the question names, `resembling` those whose titles have a word that it misspells.
     """
 
     dense: bool = True
@@ -50,6 +47,7 @@ class Switches:
     rerank: bool = True
     linear: bool = True
     named: bool = True
+    resembling: bool = True
 
 
 SHIPPED = Switches()
@@ -72,12 +70,14 @@ class RankedPaper:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What a search found, best first. `encoded` is the question as the embedder saw it."""
+    """What a search found, best first. `encoded` is the question as the embedder saw it; `sides` are the parts of
+    it that were searched for, too."""
 
     query_used: str
     filters: Filters
     encoded: Encoded
     papers: tuple[RankedPaper, ...]
+    sides: tuple[str, ...] = ()
 
 
 class Retriever:
@@ -106,12 +106,12 @@ class Retriever:
         if self._reranker and candidates:
             read = self._passages(query, encoded.vector, papers, candidates, found.hits)
             self._rerank(query, encoded, {pid: papers[pid] for pid in candidates[:RERANKED]}, read, found)
-        in_query = self._names(query) if self._switches.named else {}
+        in_query = self._names(query) if self._switches.named else []
         for paper_id in candidates:
             known = found.scores[paper_id]
-            if bonus := named(in_query, papers[paper_id]):
-                known["named"] = bonus
-            known["score"] = known.get("score", known["fused"]) + bonus
+            if named := bonus(in_query, papers[paper_id]):
+                known["named"] = named
+            known["score"] = known.get("score", known["fused"]) + named
         candidates = sorted(candidates, key=lambda paper_id: (-found.scores[paper_id]["score"], paper_id))[:limit]
         passages = read or self._passages(query, encoded.vector, papers, candidates, found.hits)
         ranked = [
@@ -129,18 +129,20 @@ class Retriever:
         return Retrieval(query, filters, encoded, tuple(ranked))
 
     def _found(self, query: str, vector: Vector, filters: Filters) -> _Found:
-        """Both arms fused; and with feedback fused again, the question being where the first papers moved it."""
+        """All arms fused; and with feedback fused again, the question being where the first papers moved it."""
         on = self._switches
         hits = self._library.nearest_vectors(vector, POOL, filters) if on.dense else []
         words = {hit.paper_id: hit.score for hit in self._library.match_words(query, POOL, filters)} if on.words else {}
-        dense = roll_up(hits)
-        scores = fuse(dense, words, on.fusion)
+        resembling = self._resembling(query, filters) if on.resembling else {}
+        scores = fuse(roll_up(hits), words, on.fusion)
+        lifted(scores, resembling)
         if not (on.feedback and on.dense and scores):
             return _Found(scores, hits, vector)
         first = self._library.directions(best_first(scores, "fused")[:PAPERS])
         again = moved(query, vector, list(first.values()))
         more = self._library.nearest_vectors(again, POOL, filters)
         anew = fuse(roll_up(more), words, on.fusion, arm="feedback")
+        lifted(anew, resembling)
         for paper_id, known in anew.items():
             known.update({name: scores[paper_id][name] for name in DENSE if name in scores.get(paper_id, ())})
         met = {hit.passage_id for hit in hits}
@@ -157,11 +159,14 @@ class Retriever:
                 found[paper_id] += passages
         return found
 
-    def _names(self, query: str) -> dict[str, bool]:
-        """The names in the query, and whether only one paper mentions them."""
-        in_query = names(query)
-        frequencies = self._library.document_frequencies(term for name in in_query for term in terms(name))
-        return {name: min((frequencies[term] for term in terms(name)), default=0) == 1 for name in in_query}
+    def _resembling(self, query: str, filters: Filters) -> dict[str, float]:
+        """Papers whose titles have words that the query misspells, and what share of it these are."""
+        frequencies = self._library.document_frequencies(term for *_, term in content_words(query))
+        unknown = unknown_words(query, frequencies, self._library.n_documents)
+        return shares({word: self._library.titles_like(word, LOOKED_AT, filters) for word in unknown}, unknown)
+
+    def _names(self, query: str) -> list[Name]:
+        return names_in(query, self._library.document_frequencies(terms_counted(query)), self._library.n_documents)
 
     def _rerank(
         self,
@@ -254,24 +259,3 @@ def _passage(passages: Sequence[Passage], best: str | None) -> Passage:
 def _vectors(passages: Sequence[Passage], stored: Mapping[str, Encoded]) -> Vector:
     found = [stored[passage.passage_id].vector for passage in passages if passage.passage_id in stored]
     return np.array(found, dtype=np.float32)
-
-
-def named(in_query: Mapping[str, bool], paper: Paper) -> float:
-    """The most that a name in the query is worth to the paper; `in_query` says which only one paper mentions."""
-    return max((_worth(name, coined, paper) for name, coined in in_query.items()), default=0.0)
-
-
-def _worth(name: str, coined: bool, paper: Paper) -> float:
-    if is_subject(name, paper):
-        return COINED_BONUS if coined else NAMED_BONUS
-    return MENTIONED_BONUS if coined and mentions(f"{paper.title}\n{paper.abstract}", name) else 0.0
-
-
-def is_subject(name: str, paper: Paper) -> bool:
-    """Whether `name` is what the paper calls its subject: its title begins with it, or has it in a short part
-    before the colon. "GPU" somewhere in a long title names no paper."""
-    short = paper.title.split(":")[0]
-    words = short.split()
-    if len(words) > SUBJECT_WORDS and not mentions(words[0], name):  # first: it is the cheaper look
-        return False
-    return mentions(short, name)

@@ -12,6 +12,7 @@ from rapidfuzz.distance import OSA
 
 from rag.answer.alignment import Idf
 from rag.answer.question import Question
+from rag.answer.ranking.resembling import LONG
 from rag.models.interfaces import Embedder
 from rag.terms import terms
 
@@ -40,7 +41,7 @@ class Speller:
             word = match[0]
             if known(word):
                 return word
-            slips = 1 if len(word) < 8 else 2
+            slips = 1 if len(word) < LONG else 2
             among = (self._common if len(word) <= SHORT else self._by_initial).get(word[0], [])
             near = process.extractOne(word, among, scorer=OSA.distance, score_cutoff=slips)
             return near[0] if near else word

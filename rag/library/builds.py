@@ -158,7 +158,7 @@ def _new_build(place: Path) -> Iterator[None]:
 
 
 def _check_and_link(catalog: Catalog, index: VectorIndex, written: Sequence[str]) -> None:
-    """Every vector must come back to a query with itself (docs/stack.md, gotcha 3). What comes back beside it may be
+    """Every vector must come back to a query with itself. What comes back beside it may be
     of another version of the paper."""
     pairs: set[Pair] = set()
     for papers, passages, vectors in _contents(catalog, written):
@@ -227,7 +227,7 @@ def _publish(catalog: Catalog, state: IndexState) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a Chroma folder that readers may have open: its SQLite file as it was when published, since every
-    opening writes a row into it (and a second SQLite library on it would break locks; docs/stack.md, gotcha 7)."""
+    opening writes a row into it (and a second SQLite library on it would break locks)."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{CHROMA_FILE}*", PRISTINE))
     shutil.copy2(source / PRISTINE, target / CHROMA_FILE)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.errors import LibraryError
 from rag.library.catalog import IN_LIST, PASSAGE, Catalog
-from rag.library.codec import belong, pack_parts, pack_spans, pack_tokens, pack_vector, text_key
+from rag.library.codec import belong, pack, pack_parts, text_key
 from rag.library.filtering import date_number
 from rag.library.records import IndexState, Record, SourceEntry
 from rag.papers import Paper, normalised_title
@@ -160,9 +160,7 @@ def _paper_row(paper: Paper, generation: int) -> tuple[Any, ...]:
 def _embedding_rows(records: Sequence[Record]) -> Iterable[tuple[Any, ...]]:
     for record in records:
         for passage, encoded in zip(record.passages, record.encoded, strict=True):
-            levels, scales = pack_tokens(encoded.tokens)
-            key = text_key(record.paper.title, passage.text)
-            yield passage.passage_id, key, pack_vector(encoded.vector), levels, scales, pack_spans(encoded.spans)
+            yield passage.passage_id, text_key(record.paper.title, passage.text), *pack(encoded)
 
 
 def _source_name(catalog: Catalog, name: str, sha256: str) -> str:

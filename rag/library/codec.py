@@ -1,18 +1,19 @@
-"""Vectors to bytes and back: the passage vector exact, its token vectors in a quarter of the room."""
+"""What is stored of embeddings and full texts, to bytes and back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
 
+from rag.library.token_codec import is_int8, pack_spans, pack_tokens, unpack_int8, unpack_spans, unpack_tokens
 from rag.models.interfaces import Encoded, Vector
 from rag.papers import Body, Part
 
-MAX_INT8 = 127.0
+Blobs = tuple[bytes, bytes, bytes, bytes]
+"""A stored embedding: `vector, levels, scales, spans`; the token vectors are `levels` times `scales`."""
 
 
 def text_key(title: str, text: str) -> str:
@@ -30,35 +31,6 @@ def unpack_vector(blob: bytes) -> Vector:
     return np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
 
 
-def pack_tokens(tokens: Vector) -> tuple[bytes, bytes]:
-    """Token vectors (n, dim) as int8 with a float16 scale per row: every value is off by at most half a step.
-
-    The step is the row's largest magnitude / 127, rounded up to a float16 so that nothing is clipped.
-    """
-    rows = np.asarray(tokens, dtype=np.float32)
-    peak = np.abs(rows).max(axis=1, initial=0.0) / MAX_INT8
-    scales = peak.astype(np.float16)
-    # The tolerance makes packing again what was unpacked change nothing.
-    scales = np.where(scales.astype(np.float32) < peak * (1 - 1e-6), np.nextafter(scales, np.float16(np.inf)), scales)
-    steps = np.where(scales > 0, scales, np.float16(1)).astype(np.float32)
-    levels = np.rint(rows / steps[:, None]).astype(np.int8)
-    return levels.tobytes(), scales.astype("<f2").tobytes()
-
-
-def unpack_tokens(levels: bytes, scales: bytes, dimension: int) -> Vector:
-    """The inverse of `pack_tokens`: float32 (n, dim), each row's length within 1 % of what was packed."""
-    steps = np.frombuffer(scales, dtype="<f2").astype(np.float32)
-    rows = np.frombuffer(levels, dtype=np.int8).reshape(len(steps), dimension)
-    unpacked: Vector = rows.astype(np.float32)
-    unpacked *= steps[:, None]
-    return unpacked
-
-
-def pack_spans(spans: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> bytes:
-    """Token spans (n, 2) as little-endian int32."""
-    return np.ascontiguousarray(spans, dtype="<i4").tobytes()
-
-
 def pack_parts(parts: Sequence[Part]) -> str:
     """The parts of a full text as JSON: [[start, section, page], ...]."""
     return json.dumps([[part.start, part.section, part.page] for part in parts], ensure_ascii=False)
@@ -69,31 +41,24 @@ def unpack_body(text: str, parts: str) -> Body:
     return Body(text, tuple(Part(*part) for part in json.loads(parts)))
 
 
-def unpack(vector: bytes, levels: bytes, scales: bytes, spans: bytes) -> Encoded:
-    """One stored embedding as the embedder gave it, its token vectors within the int8 step."""
-    return Encoded(
-        vector=unpack_vector(vector),
-        tokens=unpack_tokens(levels, scales, _token_length(vector, levels, scales)),
-        spans=_unpack_spans(spans),
-    )
+def pack(encoded: Encoded) -> Blobs:
+    """What is stored of an embedding: the passage's vector exact, its token vectors by their signs."""
+    levels, scales = pack_tokens(encoded.tokens)
+    return pack_vector(encoded.vector), levels, scales, pack_spans(encoded.spans)
 
 
-def unpack_all(rows: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Encoded]:
-    """`unpack` of each row (vector, levels, scales, spans), as views of one array: six times as fast for a hundred.
+def unpack_all(rows: Sequence[Blobs]) -> list[Encoded]:
+    """The inverse of `pack` for many rows, which is faster than one after the other.
 
-    The system gives and takes back the memory of each middle-sized array page by page, but not of a large one.
+    Raises:
+        ValueError: the bytes are no embedding.
     """
-    if not rows:
-        return []
-    counts = [len(scales) // 2 for _, _, scales, _ in rows]
-    dimension = max(_token_length(*row[:3]) for row in rows)
-    if any(len(row[1]) != count * dimension for row, count in zip(rows, counts, strict=True)):
-        return [unpack(*row) for row in rows]
-    tokens = unpack_tokens(b"".join(row[1] for row in rows), b"".join(row[2] for row in rows), dimension)
-    ends = list(accumulate(counts))
+    is_new = [bool(levels) and not is_int8(scales, spans) for _, levels, scales, spans in rows]
+    new = [row for row, yes in zip(rows, is_new, strict=True) if yes]
+    tokens, spans = iter(unpack_tokens([row[1:3] for row in new])), iter(unpack_spans([row[3] for row in new]))
     return [
-        Encoded(vector=unpack_vector(row[0]), tokens=tokens[end - count : end], spans=_unpack_spans(row[3]))
-        for row, count, end in zip(rows, counts, ends, strict=True)
+        Encoded(unpack_vector(row[0]), next(tokens), next(spans)) if yes else _unpacked_int8(*row)
+        for row, yes in zip(rows, is_new, strict=True)
     ]
 
 
@@ -103,10 +68,8 @@ def belong(encoded: Encoded) -> bool:
     return tokens.ndim == 2 and len(tokens) == len(encoded.spans) and tokens.shape[1] >= len(encoded.vector)
 
 
-def _token_length(vector: bytes, levels: bytes, scales: bytes) -> int:
-    """How many numbers a token's vector has: as many as the passage's, or more where that is cut to a prefix."""
-    return max(len(vector) // 4, len(levels) // (len(scales) // 2) if len(scales) > 1 else 0)
-
-
-def _unpack_spans(spans: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    return np.frombuffer(spans, dtype="<i4").reshape(-1, 2).astype(np.int32, copy=False)
+def _unpacked_int8(vector: bytes, levels: bytes, scales: bytes, spans: bytes) -> Encoded:
+    whole = unpack_vector(vector)
+    if not levels:
+        return Encoded(whole, np.zeros((0, len(whole)), dtype=np.float32), *unpack_spans([spans]))
+    return Encoded(whole, *unpack_int8(levels, scales, spans))

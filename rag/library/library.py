@@ -158,7 +158,7 @@ class Library:
         return self._catalog.bodies([paper_id]).get(paper_id)
 
     def encoded(self, passage_ids: Iterable[str]) -> dict[str, Encoded]:
-        """Passage id -> its embedding; token vectors within half an int8 step of the embedder's."""
+        """Passage id -> its embedding; of its tokens those of content words, by their signs."""
         return self._catalog.encoded(passage_ids)
 
     def directions(self, paper_ids: Iterable[str]) -> dict[str, Vector]:
@@ -193,6 +193,13 @@ class Library:
         found: list[tuple[str, float]] = self._indexes.words(lambda index: index.match(question, k, filters), [])
         present = self._catalog.existing_papers([paper_id for paper_id, _ in found])
         return [PaperHit(*row) for row in found if row[0] in present]
+
+    def titles_like(self, word: str, k: int, filters: Filters = NO_FILTERS) -> dict[str, Paper]:
+        """The `k` admitted papers whose titles share most trigrams of letters with a word, best first."""
+        if filters.paper_ids == ():
+            return {}
+        found: list[str] = self._indexes.words(lambda index: index.titles_like(word, k, filters), [])
+        return self.papers(found)
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Term (of `rag.terms.terms`) -> how many papers have it in title, abstract, authors or full text."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rag.library.catalog import PAPER, Catalog, paper_of
-from rag.library.codec import belong, unpack, unpack_body
+from rag.library.codec import belong, unpack_all, unpack_body
 
 
 def drop_implausible(new: Catalog, table: str) -> int:
@@ -53,9 +53,11 @@ def _implausible_passages(new: Catalog) -> Iterator[int]:
 
 def _implausible_embeddings(new: Catalog) -> Iterator[int]:
     dimension = new.dimension
-    for number, *blobs in _each(new, "SELECT rowid, vector, levels, scales, spans FROM embeddings"):
+    for number, vector, levels, scales, spans in _each(
+        new, "SELECT rowid, vector, levels, scales, spans FROM embeddings"
+    ):
         try:
-            one = unpack(*blobs)
+            (one,) = unpack_all([(vector, levels, scales, spans)])
             fits = belong(one) and len(one.vector) in (dimension, dimension or -1)
             good = fits and bool(np.isfinite(one.vector).all() and np.isfinite(one.tokens).all())
         except (ValueError, TypeError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import LibraryError
 from rag.library.blocking import Block
-from rag.library.codec import pack_spans, pack_tokens, pack_vector, unpack
+from rag.library.codec import pack, unpack_all
 from rag.library.records import Record, SourceEntry
 from rag.models.interfaces import Encoded
 from rag.papers import Body, Paper, Passage
@@ -87,10 +87,8 @@ def record_line(record: Record) -> str:
 
 
 def _passage(passage: Passage, encoded: Encoded) -> dict[str, Any]:
-    levels, scales = pack_tokens(encoded.tokens)
-    blobs = (pack_vector(encoded.vector), levels, scales, pack_spans(encoded.spans))
     place = {name: getattr(passage, name) for name in ("passage_id", "start", "end", "in_body", "section", "page")}
-    return place | {name: b64encode(blob).decode() for name, blob in zip(EMBEDDING, blobs, strict=True)}
+    return place | {name: b64encode(blob).decode() for name, blob in zip(EMBEDDING, pack(encoded), strict=True)}
 
 
 def header_of(line: str) -> Header:
@@ -127,7 +125,7 @@ def item_of(line: str) -> Record | Block | int:
         return block
     stored: _Stored = _checked(_Stored, found)
     passages = tuple(_passages(stored))
-    return Record(stored.paper, passages, list(_encoded(stored.passages)), stored.entries, stored.body)
+    return Record(stored.paper, passages, _encoded(stored.passages), stored.entries, stored.body)
 
 
 def _passages(stored: _Stored) -> Iterator[Passage]:
@@ -139,10 +137,11 @@ def _passages(stored: _Stored) -> Iterator[Passage]:
         yield Passage(one.passage_id, stored.paper.paper_id, ordinal, text, one.start, one.end, *place)
 
 
-def _encoded(passages: Sequence[_StoredPassage]) -> Iterator[Encoded]:
+def _encoded(passages: Sequence[_StoredPassage]) -> list[Encoded]:
+    def blob(encoded: str) -> bytes:
+        return b64decode(encoded, validate=True)
 
-    for one in passages:
-        yield unpack(*(b64decode(getattr(one, name), validate=True) for name in EMBEDDING))
+    return unpack_all([(blob(p.vector), blob(p.levels), blob(p.scales), blob(p.spans)) for p in passages])
 
 
 def _json(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The vector index: one Chroma folder, written once by one process and then only read.
 
 Chroma loses vectors when two processes write one folder, and a reader never sees another process's
-writes (docs/stack.md, facts 1 and 2). So a published folder is never written again: a writer works in
+writes. So a published folder is never written again: a writer works in
 a copy, and readers move over to it (`builds.py`). The client is made without Chroma's process-wide
 cache of systems, so that each `Library` holds its own and lets it go when nothing uses it any more.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chromadb.config import System
 
 COLLECTION = "passages"
-# Graph parameters: recall@20 is 0.97 with Chroma's defaults and 1.00 with these (docs/stack.md).
+# Graph parameters: recall@20 is 0.97 with Chroma's defaults and 1.00 with these.
 # sync_threshold 2 has every batch in the segment's files, so that readers have nothing to catch up; a writer
 # of many sets it higher until it is done, for the files are written whole each time.
 SYNCED, MOST_UNSYNCED = 2, 20_000
@@ -152,7 +152,7 @@ class VectorIndex:
             self._collection.modify(configuration=configuration)
 
     def _upsert(self, papers: Sequence[Paper], passages: Sequence[Passage], vectors: Vector) -> None:
-        """Never Chroma's `add`: it keeps the old row of a known id and says nothing (docs/stack.md, fact 3)."""
+        """Never Chroma's `add`: it keeps the old row of a known id and says nothing."""
         data = {paper.paper_id: _metadata(paper) for paper in papers}
         with _as_damage():
             for rows in _slices(len(passages), self.max_batch):

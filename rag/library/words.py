@@ -14,13 +14,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tantivy import Document, FieldType, Index, Occur, Query, Schema, SchemaBuilder, Searcher
+from tantivy import (
+    Document,
+    FieldType,
+    Filter,
+    Index,
+    Occur,
+    Query,
+    Schema,
+    SchemaBuilder,
+    Searcher,
+    TextAnalyzer,
+    TextAnalyzerBuilder,
+    Tokenizer,
+)
 
 from rag.library.filtering import date_number, word_clauses
 from rag.library.records import IndexDamagedError
 from rag.papers import Filters, Paper
 from rag.terms import ANALYZER, TERM_PATTERN, analyzer, terms
 
+TRIGRAMS = "paperchat_trigrams"
 WRITER_BYTES = 64_000_000
 BODY_WEIGHT = 0.3  # of a word of the full text, against one of title or abstract
 NO_BODIES: Mapping[str, str] = {}
@@ -43,6 +57,7 @@ class WordIndex:
             if self._index.schema != _schema():
                 raise IndexDamagedError("the word index has other fields than this version writes")
             self._index.register_tokenizer(ANALYZER, analyzer())
+            self._index.register_tokenizer(TRIGRAMS, _trigrams())
             self._index.config_reader("manual")
             self.reload()
 
@@ -61,6 +76,19 @@ class WordIndex:
         query = Query.boolean_query([(Occur.Should, way) for term in wanted for way in self._ways(term)])
         if clauses := word_clauses(filters, _schema()):
             query = Query.boolean_query([(Occur.Must, query), *clauses])
+        return self._best(query, k)
+
+    def titles_like(self, word: str, k: int, filters: Filters) -> list[str]:
+        """Ids of the `k` papers whose titles share most trigrams of letters with `word`, best first."""
+        grams = dict.fromkeys(_trigrams().analyze(word.encode("utf-8", "replace").decode("utf-8")))
+        if not grams:
+            return []
+        ways = [(Occur.Should, Query.term_query(_schema(), "title_trigrams", gram, "freq")) for gram in grams]
+        query = Query.boolean_query([(Occur.Must, Query.boolean_query(ways)), *word_clauses(filters, _schema())])
+        return [paper_id for paper_id, _ in self._best(query, k)]
+
+    def _best(self, query: Query, k: int) -> list[tuple[str, float]]:
+        """The `k` papers that score highest, and their scores."""
         with _as_damage():
             searcher = self._index.searcher()
             hits = [(score, searcher.doc(address)) for score, address in searcher.search(query, k, count=False).hits]
@@ -148,9 +176,17 @@ def _schema() -> Schema:
     builder.add_text_field("organisation", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("text", tokenizer_name=ANALYZER, index_option="freq")
     builder.add_text_field("body", tokenizer_name=ANALYZER, index_option="freq")
+    builder.add_text_field("title_trigrams", tokenizer_name=TRIGRAMS, index_option="freq")
     for name in ("published", "n_authors", "with_body"):
         builder.add_integer_field(name, indexed=True, fast=True)
     return builder.build()
+
+
+@lru_cache(maxsize=1)
+def _trigrams() -> TextAnalyzer:
+    """Three letters each, of words that are run together: "flash attention" is "flashattention"."""
+    builder = TextAnalyzerBuilder(Tokenizer.ngram(3, 3, False))
+    return builder.filter(Filter.lowercase()).filter(Filter.ascii_fold()).build()
 
 
 def _beside(paper: Paper, bodies: Mapping[str, str]) -> str:
@@ -162,6 +198,7 @@ def _document(paper: Paper, body: str) -> Document:
     document = Document()
     document.add_text("paper_id", paper.paper_id)
     document.add_text("text", f"{paper.title}\n{paper.title}\n{paper.abstract}")
+    document.add_text("title_trigrams", "".join(re.findall(TERM_PATTERN, paper.title)))
     if body:
         document.add_text("body", body)
         document.add_integer("with_body", 1)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
+Spans = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,13 @@ class Encoded:
 
     `vector` (dim,) and each row of `tokens` (n_tokens, dim) have unit length. `spans` (n_tokens, 2)
     are each token's first and past-the-last character in the text it belongs to; (-1, -1) for
-    tokens that stand for none of it (special tokens, the title put before a passage).
+    tokens that stand for none of it (special tokens, the title put before a passage). As a library gives it
+    back there are the tokens of content words only, and their length is what makes cosines right.
     """
 
     vector: Vector
     tokens: Vector
-    spans: npt.NDArray[np.int32]
+    spans: Spans
 
 
 class Embedder(Protocol):

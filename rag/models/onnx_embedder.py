@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +87,7 @@ class OnnxEmbedder:
         self.max_tokens = self._about.max_tokens
         self._threads = threads()
         self._lock = threading.Lock()  # while something is loaded
+        self._cores = threading.Semaphore(self._threads)  # more runs than cores push each other out of the caches
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> list[Encoded]:
         """Encode texts in the order given, as documents or as questions; cut at `max_tokens`."""
@@ -96,7 +98,8 @@ class OnnxEmbedder:
         groups = batches([len(one) for one in cut], 1 if self._about.quantised else BUDGET)
 
         def run(group: list[int]) -> list[Encoded]:
-            return self._run(session, [cut[at] for at in group], len(prompt))
+            with nullcontext() if query else self._cores:  # a question waits for no document
+                return self._run(session, [cut[at] for at in group], len(prompt))
 
         if len(groups) == 1 or self._threads == 1:
             done = [run(group) for group in groups]

@@ -19,7 +19,7 @@ from rag.readers.pdf_lines import Line, Page, read_page
 MAX_PAGES = 2000
 MAX_SECONDS = 60.0  # after which no further page is begun
 GRACE = 30.0  # for the page begun last, and for starting
-MEMORY = 800_000_000  # bytes, and four times the file; a paper takes a tenth
+MEMORY = 500_000_000  # bytes, and four times the file; a paper takes a sixth
 INCOMPLETE = "Incomplete:"  # begins the word of a document that was not read to its end
 AGAIN = "Get it again; was the download cut off?"
 TOO_MANY = f"at most {MAX_PAGES:,} are read."

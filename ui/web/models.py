@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.answer.answer import Searched, Turn, dated
-from rag.answer.explained_ranking import matching
-from rag.answer.retrieve import RankedPaper, Retrieval
+from rag.answer.retrieve import Retrieval
+from rag.batch import retrieval_dict
 from rag.papers import Filters, Paper
 from rag.settings import AnswererName, Style
 
@@ -141,21 +141,6 @@ class RankedOut(BaseModel):
     matched: list[str] = Field(description="The question's words that title or abstract have.")
     missing: list[str] = Field(description="The question's words that neither has.")
 
-    @classmethod
-    def of(cls, query: str, ranked: RankedPaper) -> RankedOut:
-        """From the engine's, for what was searched."""
-        words = matching(query, ranked.paper)
-        return cls(
-            rank=ranked.rank,
-            paper_id=ranked.paper.paper_id,
-            title=ranked.paper.title,
-            published=dated(ranked.paper),
-            score=ranked.score,
-            scores=dict(ranked.scores),
-            matched=list(words.matched),
-            missing=list(words.missing),
-        )
-
 
 class RetrieveResponse(BaseModel):
     """The papers that were found, best first."""
@@ -163,14 +148,13 @@ class RetrieveResponse(BaseModel):
     question: str
     query_used: str
     filters: dict[str, Any]
+    sides: list[str] = Field(description="The parts of the question that were searched for, too; mostly none.")
     papers: list[RankedOut]
 
     @classmethod
     def of(cls, question: str, found: Retrieval) -> RetrieveResponse:
         """From the engine's."""
-        papers = [RankedOut.of(found.query_used, ranked) for ranked in found.papers]
-        filters = found.filters.as_dict()
-        return cls(question=question, query_used=found.query_used, filters=filters, papers=papers)
+        return cls.model_validate(retrieval_dict(question, found))
 
 
 class CitationOut(BaseModel):

@@ -8,7 +8,6 @@ What more signals bring is in docs/retrieval-notes.md.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -16,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from rag.answer.ranking.rarity import rarity
 from rag.models.interfaces import Vector
 from rag.papers import Paper
 from rag.terms import terms
@@ -60,7 +60,7 @@ class Sequences:
         """`frequencies`: in how many of the `papers` each term of the query stands."""
         own = list(dict.fromkeys(terms(query)))
         known = [pair for pair in _pairs(own) if all(frequencies.get(term) for term in pair)]
-        self._pairs = {pair: sum(_idf(frequencies[term], papers) for term in pair) for pair in known}
+        self._pairs = {pair: sum(rarity(frequencies[term], papers) for term in pair) for pair in known}
 
     def found(self, paper: Paper) -> float:
         """The share, by how rare the terms are, of pairs that title or abstract have; 0 where there are none."""
@@ -72,7 +72,3 @@ class Sequences:
 
 def _pairs(found: Sequence[str]) -> list[tuple[str, str]]:
     return list(pairwise(found))
-
-
-def _idf(frequency: int, papers: int) -> float:
-    return math.log(1 + (papers - min(frequency, papers) + 0.5) / (frequency + 0.5))
