@@ -172,6 +172,7 @@ def test_a_new_chat_shows_nothing_of_the_old_one_even_of_an_answer_under_way(tmp
 
     seen = asyncio.run(begin_anew())
     assert session.conversation.turns == []
+    assert "pc-welcome" in seen[-1].now, "what of the old one was on its way is drawn over"
     assert READY["submit_btn"] not in [view.box.get("submit_btn") for view in seen], "the button is back already"
     assert [summary.title for summary in services.conversations.list(MINE)] == ["One?"], "it is in the list"
 
@@ -353,7 +354,9 @@ def test_a_new_chat_begun_at_once_is_not_taken_for_the_one_that_was_asked_in(tmp
         silent.go_on.set()
         return await asking
 
-    assert asyncio.run(leave_at_once()) == [], "nothing is drawn over the fresh page"
+    (seen,) = asyncio.run(leave_at_once())
+    assert "pc-welcome" in seen.now, "the fresh page is on show, and no other"
+    assert "One?" not in str(seen._replace(chats=""))
     assert session.conversation.id is None
     assert [summary.turns for summary in services.conversations.list(MINE)] == [1]
 

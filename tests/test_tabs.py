@@ -16,12 +16,14 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from gradio.queueing import Event, Queue
 from gradio.route_utils import delete_files_created_by_app
 from hypothesis import given
 from hypothesis import strategies as st
 from listing_helpers import FIRST, HEAD
 from web_helpers import PAPERS, app_of, client_of, services_of, serving, settings_of, small_engine
 
+from eval.bench_ui.tab import Tab
 from rag.ingest import IngestReport
 from rag.shelf import Shelf
 from ui import page
@@ -55,7 +57,7 @@ def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def url(shelf: Shelf, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The real page over a dozen papers."""
-    warmup = SimpleNamespace(done=lambda: True, problem="", again=lambda: None)
+    warmup = SimpleNamespace(done=lambda: True, problem="", again=lambda: None, examples=[])
     services = services_of(shelf._engine, tmp_path_factory.mktemp("kept"), warmup=warmup)
     with serving(app_of(services, page.build_page)) as address:
         yield address
@@ -102,9 +104,9 @@ def test_an_uploaded_file_is_added(client: httpx.Client, shelf: Shelf, uploads: 
     (path,) = client.post(f"{API}/upload", files={"files": ("page.txt", ADDED.encode())}).json()
     assert is_upload(path)
     assert client.post(f"{API}/queue/join", json=giving(client, path, "adding")).status_code == 200
-    last = next(one for one in told(client, "adding") if one["msg"] == "process_completed")
-    assert last["success"]
-    assert "1 added." in json.dumps(last["output"])
+    messages = told(client, "adding")
+    assert next(one for one in messages if one["msg"] == "process_completed")["success"]
+    assert "1 added." in json.dumps(messages)
     assert shelf.count() == len(PAPERS) + 1
     assert not Path(path).exists()
 
@@ -175,6 +177,33 @@ def test_nobody_acts_in_somebody_elses_tab_or_reads_it(url: str, client: httpx.C
                 refused.append(stream)
         assert [(one.status_code, kind_of(one)) for one in refused] == [(403, "ForeignTab")] * len(refused)
     assert any(one["msg"] == "process_completed" for one in told(client, "mine")), "its own stream is whole"
+
+
+def test_what_was_asked_last_is_shown_though_what_was_asked_before_comes_later(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, late = Queue.send_message, []
+
+    def send_later(queue: Queue, event: Event, message: Any) -> None:
+        if event.fn.fn and event.fn.fn.__name__ == "opened":
+            late.append(message.msg)
+            asyncio.get_running_loop().call_later(0.5, send, queue, event, message)
+        else:
+            send(queue, event, message)
+
+    async def open_and_search() -> str:
+        async with Tab.opened(url) as tab:
+            monkeypatch.setattr(Queue, "send_message", send_later)
+            opening = asyncio.create_task(tab.fire("pc-go-library", "click"))
+            while not late:
+                await asyncio.sleep(0.01)
+            await tab.fire("pc-lib-search", "change", typed="nothing has these words")
+            found = tab.shows("pc-lib-papers")
+            await opening
+            assert tab.shows("pc-lib-papers") == found
+            return found
+
+    assert "No paper" in asyncio.run(open_and_search())
 
 
 def test_a_stream_is_passed_on_as_it_comes(client: httpx.Client) -> None:

@@ -128,8 +128,9 @@ class Chat:
             await asking.ended()
         finally:  # also when the person went away
             asking.leave()
-        if session.conversation is conversation and turn in conversation.turns:
-            yield await asyncio.to_thread(self._views.whole, session, **READY)
+        # Another chat may be on show by now: it is drawn again, lest the last words of this one stay over it.
+        mine = session.conversation is conversation and turn in conversation.turns
+        yield await asyncio.to_thread(self._views.whole, session, **(READY if mine else {}))
 
     def _refused(self, turn: ChatTurn) -> bool:
         """Whether a question is too long to be asked, or to be kept."""

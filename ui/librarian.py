@@ -71,14 +71,14 @@ class Librarian:
             "close-report": lambda *_: Shown(report=""),
         }
 
-    async def opened(self, session: Session, browsing: Browsing) -> AsyncIterator[Shown]:
-        """The view was opened: the papers as they are now, as soon as the library is loaded."""
-        warmup = self._services.warmup
-        if not warmup.done():
-            yield Shown(bar="", papers=sentence_html(LOADING))
-        while not warmup.done():
+    async def opened(self) -> None:
+        """The view was opened: until the library is loaded, and can be drawn."""
+        while not self._services.warmup.done():
             await asyncio.sleep(POLL_S)
-        yield await asyncio.to_thread(self._counted, browsing, session)
+
+    def current(self, session: Session, browsing: Browsing) -> Shown:
+        """The papers as they are now, beside how many there are."""
+        return self._counted(browsing, session)
 
     def search(self, words: str, browsing: Browsing) -> Shown:
         """Only papers with these words."""
@@ -106,7 +106,7 @@ class Librarian:
         return Shown(note=note_html(browsing))
 
     async def added(self, files: Sequence[str] | None, session: Session, browsing: Browsing) -> AsyncIterator[Shown]:
-        """Files were given: how far they are, then what became of each listing."""
+        """Files were given: how far they are, then what became of each; `current` draws the list that there is then."""
         if not files or not all(is_upload(file) for file in files):
             browsing.problem = NOT_UPLOADED if files else ""
             yield Shown(files=None, note=note_html(browsing))  # to yield nothing would empty the view
@@ -117,8 +117,7 @@ class Librarian:
             yield Shown(report=progress_html(progress))
         browsing.problem, browsing.note = upload.problem, ""
         await asyncio.to_thread(self._services.warmup.again)  # the first papers make the chat ready
-        shown = await asyncio.to_thread(self._counted, browsing, session)
-        yield shown._replace(report=report_html(upload.report) if upload.report else "")
+        yield Shown(report=report_html(upload.report) if upload.report else "")
 
     def _view(self, browsing: Browsing, *, anew: bool = False) -> Shown:
         """All of the list; the controls too where they must start `anew`."""

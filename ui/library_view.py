@@ -73,14 +73,14 @@ def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, status: g
     librarian, browsing, outputs = view.librarian, view.browsing, [*view.outputs, scope, status]
     # Nothing that is pressed quickly one after another may be lost, as it would be with "once".
     at_once: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **QUIET}
-    opened.click(updating(librarian.opened), [session, browsing], outputs, concurrency_limit=None, **QUIET)
+    shown = opened.click(librarian.opened, None, None, concurrency_limit=None, **QUIET)
     for part in (view.controls, view.report, view.note, view.bar, view.papers):
         part.select(updating(librarian.acted), [session, browsing], outputs, **at_once)
     # While a search runs, only the latest of what is typed meanwhile is looked for next.
     view.search.change(
         updating(librarian.search), [view.search, browsing], outputs, queue=False, trigger_mode="always_last", **QUIET
     )
-    view.files.upload(
+    added = view.files.upload(
         updating(librarian.added),
         [view.files, session, browsing],
         outputs,
@@ -88,3 +88,6 @@ def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, status: g
         concurrency_id="add",
         **QUIET,
     )
+    # What takes its time does not bring the list itself: somebody may have typed on while it was under way.
+    for ended in (shown, added):
+        ended.then(updating(librarian.current), [session, browsing], outputs, **at_once)

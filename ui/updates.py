@@ -1,7 +1,10 @@
-"""What handlers return, in the one form that Gradio takes without keeping it.
+"""What handlers return, in the one form that Gradio takes without keeping it, and without showing it again later.
 
 A component that is sometimes given a plain value and sometimes an update is registered anew by Gradio 6.31 at
 each change of form, and stays in memory for as long as the tab: a large page, with every question.
+
+When a generator ends, Gradio sends what it gave last once more, over what was drawn meanwhile: a search of the
+library, a new chat. So the last that is given changes nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +26,13 @@ def updating(handler: Handler) -> Handler:
 
         @wraps(handler)
         async def stream(*arguments: Any) -> AsyncIterator[Any]:
+            nothing = None
             async with aclosing(handler(*arguments)) as shown:
                 async for values in shown:
                     yield _updates(values)
+                    nothing = _nothing(values)
+            if nothing is not None:
+                yield nothing
 
         return stream
     if inspect.iscoroutinefunction(handler):
@@ -39,9 +46,13 @@ def updating(handler: Handler) -> Handler:
 
         @wraps(handler)
         def follow(*arguments: Any) -> Iterator[Any]:
+            nothing = None
             with closing(handler(*arguments)) as shown:
                 for values in shown:
                     yield _updates(values)
+                    nothing = _nothing(values)
+            if nothing is not None:
+                yield nothing
 
         return follow
 
@@ -54,6 +65,10 @@ def updating(handler: Handler) -> Handler:
 
 def _updates(values: Any) -> Any:
     return tuple(map(_update, values)) if isinstance(values, tuple) else _update(values)
+
+
+def _nothing(values: Any) -> Any:
+    return tuple(gr.skip() for _ in values) if isinstance(values, tuple) else gr.skip()
 
 
 def _update(value: Any) -> Any:
