@@ -128,7 +128,7 @@ class Silent:
     def __call__(self) -> Iterator[Event]:
         try:
             yield TextDelta("Word")
-            self.go_on.wait(20)
+            self.go_on.wait(60)
             yield TextDelta(" after word")
             yield Finished(answered("Word after word"))
         finally:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.answer.amounts import amounts_asked, counts, states_number, states_value, wants_value
 
@@ -123,8 +122,7 @@ def test_any_text(sentence: str, question: str) -> None:
 @pytest.mark.parametrize("piece", ["1", "1.", "A", "Aa", "what ", "how many a ", "12 by ", "(1", " in the number"])
 def test_long_repetitions_take_no_longer_than_other_text(piece: str) -> None:
     text = piece * 3000
-    start = time.perf_counter()
-    amounts_asked(text[:4000])
-    states_value(text, text[:4000])
-    counts(text + " layer", "layer", "How many layers?")
-    assert time.perf_counter() - start < 2
+    with soon(2):
+        amounts_asked(text[:4000])
+        states_value(text, text[:4000])
+        counts(text + " layer", "layer", "How many layers?")

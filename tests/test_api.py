@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import soon
 from pydantic import create_model
 from stub_endpoint import Reply, chunk, endpoint, sse
 from ui_helpers import PAPER, answered, citation, found
@@ -226,13 +226,13 @@ def test_who_waits_is_told_how_many_are_before_and_is_answered_next(client: http
     def slow(_cancelled: threading.Event) -> Iterator[Event]:
         yield TextDelta("Indexes")
         begun.set()
-        go_on.wait(10)
+        go_on.wait(30)
         yield Finished(WHOLE)
 
     engine.scripts += [slow, says]
     asked = {"question": "What?", "answerer": "local"}
     with client.stream("POST", "/api/ask", json=asked) as first:
-        assert begun.wait(10)
+        assert begun.wait(30)
         with client.stream("POST", "/api/ask", json=asked) as second:
             told = events_of(second)
             assert next(told) == ("waiting", {"before": 1})
@@ -247,7 +247,7 @@ def test_auto_stands_in_the_queue_of_whoever_really_answers(home: Path) -> None:
 
     def slow(_cancelled: threading.Event) -> Iterator[Event]:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(30)
         yield Finished(WHOLE)
 
     services = services_of(WebEngine(slow, settings=settings_of(home)), home, shelf=object())
@@ -255,11 +255,11 @@ def test_auto_stands_in_the_queue_of_whoever_really_answers(home: Path) -> None:
     with serving(app_of(services)) as url, client_of(url) as client:
         asking = threading.Thread(target=client.post, args=("/api/ask",), kwargs={"json": asked})
         asking.start()
-        assert begun.wait(10)
+        assert begun.wait(30)
         in_use = {kind: services.turnstiles.of(kind).in_use for kind in SLOTS}
         counted = client.get("/metrics").text
         go_on.set()
-        asking.join(10)
+        asking.join(30)
     assert in_use == {"quotes": 1, "local": 0, "openai": 0, "auto": 0}, "there is no endpoint"
     assert 'paperchat_answering{answerer="quotes"} 1.0' in counted
     services.conversations.close()
@@ -302,7 +302,7 @@ def test_a_client_that_goes_away_stops_the_answer_and_frees_its_place(
     def silent(cancelled: threading.Event) -> Iterator[Event]:
         yield TextDelta("Some")
         begun.set()
-        if cancelled.wait(10):
+        if cancelled.wait(30):
             stopped.set()
 
     engine.scripts += [silent, says]
@@ -310,8 +310,8 @@ def test_a_client_that_goes_away_stops_the_answer_and_frees_its_place(
     with client_of(url) as client:
         leaving = threading.Thread(target=_ask_and_leave, args=(url, asked, begun))
         leaving.start()
-        assert stopped.wait(10)
-        leaving.join(10)
+        assert stopped.wait(30)
+        leaving.join(30)
         assert client.post("/api/ask", json=asked | {"stream": False}).status_code == 200
 
 
@@ -321,7 +321,7 @@ def _ask_and_leave(url: str, asked: dict[str, Any], begun: threading.Event) -> N
         client_of(url) as client,
         client.stream("POST", "/api/ask", json=asked, timeout=1) as response,
     ):
-        assert begun.wait(10)
+        assert begun.wait(30)
         response.read()
 
 
@@ -335,9 +335,9 @@ def test_a_client_that_goes_away_ends_the_request_to_the_models_endpoint(home: P
             with client_of(url) as client, client.stream("POST", "/api/ask", json=asked) as response:
                 told = events_of(response)
                 assert next(told)[0] == "searched"
-                assert stub.asked.wait(10)
+                assert stub.asked.wait(30)
                 assert not stub.disconnected.is_set()
-            assert stub.disconnected.wait(5)
+            assert stub.disconnected.wait(30)
         services.conversations.close()
         engine.close()
 
@@ -348,14 +348,15 @@ def test_the_server_ends_while_answers_are_open(home: Path) -> None:
     def silent(cancelled: threading.Event) -> Iterator[Event]:
         yield TextDelta("Some")
         begun.set()
-        cancelled.wait(20)
+        cancelled.wait(60)
 
     services = services_of(WebEngine(silent, settings=settings_of(home)), home, shelf=object())
-    with serving(app_of(services)) as url:
+    with ExitStack() as running:
+        url = running.enter_context(serving(app_of(services)))
         threading.Thread(target=_ask_and_leave_by_force, args=(url,), daemon=True).start()
-        assert begun.wait(10)
-        began = time.monotonic()
-    assert time.monotonic() - began < 5
+        assert begun.wait(30)
+        with soon(5):
+            running.close()
     services.conversations.close()
 
 

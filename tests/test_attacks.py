@@ -9,7 +9,6 @@ import base64
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from answer_helpers import check_answer, shared_rows
 from conftest import Cli
 from fake_llm import ScriptedGenerator, id_of
+from patience import soon
 
 from rag.answer.answer import Answer, Turn
 from rag.answer.pipeline import Paperchat
@@ -474,10 +474,8 @@ class TestQuestions:
         generator = ScriptedGenerator([])
         chat = Paperchat(engine.settings, embedder=engine._use.embedder, generator=generator)
         assert chat.library.count() == 237
-        started = time.perf_counter()
-        with pytest.raises(QuestionError, match="characters; at most 4,000"):
+        with soon(1), pytest.raises(QuestionError, match="characters; at most 4,000"):
             chat.ask("what is retrieval? " * 5264, answerer="openai")
-        assert time.perf_counter() - started < 1.0
         assert generator.calls == []
         chat.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from chat_helpers import (
     told,
     views,
 )
+from patience import soon
 
 from rag.answer.answer import Event, Turn
 from rag.errors import PaperchatError
@@ -97,26 +97,24 @@ def test_stop_ends_a_silent_answer_at_once_and_the_next_question_is_taken(tmp_pa
     engine = ScriptedEngine(silent, says("Next"))
     (chat, _), session = chat_of(engine, tmp_path), Session()
 
-    async def stop_and_go_on() -> float:
+    async def stop_and_go_on() -> None:
         asking = asyncio.create_task(views(chat, "One?", session))
         while not session.conversation.turns or not session.conversation.turns[0].text:
             await asyncio.sleep(0.01)
-        began = time.monotonic()
-        stopped = chat.stop(session)
-        await asking
-        took = time.monotonic() - began
+        with soon(1):
+            stopped = chat.stop(session)
+            await asking
         assert "Stopped." in stopped.now
         await views(chat, "Two?", session)
-        return took
 
-    assert asyncio.run(stop_and_go_on()) < 1
+    asyncio.run(stop_and_go_on())
     first, second = engine.cancelled
     assert first is not None
     assert first.is_set(), "which ends the model's request at once, although it is silent"
     assert second is not None
     assert not second.is_set()
     silent.go_on.set()
-    assert silent.closed.wait(5), "the engine's generator is closed too"
+    assert silent.closed.wait(30), "the engine's generator is closed too"
     assert [turn.text for turn in session.conversation.turns] == ["Word", "Next"]
 
 
@@ -133,9 +131,9 @@ def test_a_person_who_goes_away_stops_the_answer_and_what_was_written_is_kept(tm
         while not services.conversations.load(session.conversation.id or "")[1][0].stopped:
             await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(leave(), 10))
+    asyncio.run(asyncio.wait_for(leave(), 30))
     assert session.conversation.turns[0].stopped
-    assert silent.closed.wait(5)
+    assert silent.closed.wait(30)
     assert kept(services, session) == [("One?", "Word", "")]
 
 
@@ -184,16 +182,19 @@ def test_whoever_must_wait_is_told_how_many_are_before(tmp_path: Path) -> None:
     chat, _ = chat_of(engine, tmp_path)
     sessions = [Session() for _ in range(3)]
 
+    async def in_place(number: int, place: int | None) -> None:
+        async with asyncio.timeout(30):
+            while not (turns := sessions[number].conversation.turns) or turns[0].waiting != place or not engine.asked:
+                await asyncio.sleep(0.01)
+
     async def three_at_once() -> list[list[View]]:
         tasks = []
         for number, session in enumerate(sessions):
             tasks.append(asyncio.create_task(views(chat, f"{number}?", session)))
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.4)
-        assert [session.conversation.turns[0].waiting for session in sessions] == [None, 1, 2]
+            await in_place(number, number or None)
         chat.stop(sessions[1])  # who leaves makes room
-        await asyncio.sleep(0.4)
-        assert sessions[2].conversation.turns[0].waiting == 1
+        await in_place(2, 1)
+        await asyncio.sleep(0.2)  # it is drawn
         for one in silent:
             one.go_on.set()
         return await asyncio.gather(*tasks)
@@ -328,7 +329,7 @@ def test_what_cannot_be_kept_is_still_answered_and_the_queue_goes_on(
 
     monkeypatch.setattr(services.conversations, "save_turn", fail)
     for number, word in ((2, "Second"), (3, "Third")):
-        seen = asyncio.run(asyncio.wait_for(views(chat, f"{number}?", session), 10))
+        seen = asyncio.run(asyncio.wait_for(views(chat, f"{number}?", session), 30))
         assert word in seen[-1].now
     assert services.turnstiles.of("quotes").in_use == 0
     assert ("not being kept: The disk is full." in seen[-1].chats) == isinstance(error, PaperchatError)

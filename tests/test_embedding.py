@@ -33,7 +33,7 @@ class Made:
             self.begun += 1
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-        self._met.wait(10)  # for the others, where batches are to be made side by side
+        self._met.wait(30)  # for the others, where batches are to be made side by side
         with self._lock:
             self.at_once -= 1
         return [empty(paper) for paper in papers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.answer.answer import Citation, RetrievedPassage, TextDelta
 from rag.answer.composer import UNSUPPORTED_MARK
@@ -516,7 +518,7 @@ def test_an_endpoint_that_refuses_schemas_is_asked_once() -> None:
         return answer(f"{SMALLER} [{id_of(sent, IDS['t'])}].")
 
     with endpoint(script) as stub:
-        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=5))
+        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=60))
         for _ in range(2):
             events = generate(QUESTION, context_of(TILDE), model, WordOverlap(), today=TODAY, max_tokens=50)
             assert [event.text for event in events] == [f"{SMALLER} [1]."]
@@ -583,12 +585,19 @@ def test_a_stop_before_anything_was_shown_says_nothing_about_the_papers() -> Non
 def test_stop_reaches_an_endpoint_that_is_silent(text: str) -> None:
     stop = threading.Event()
     replies: list[Script] = [Reply(sse(chunk(text)), hang=True)]
+
+    def stop_once_asked() -> None:
+        stub.asked.wait(30)  # the client is loaded by the first question, for a second or more
+        time.sleep(0.3)
+        stop.set()
+
     with endpoint(*replies) as stub:
-        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=5))
-        threading.Timer(0.3, stop.set).start()
+        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=60))
+        threading.Thread(target=stop_once_asked).start()
         events = generate(QUESTION, context_of(TILDE), model, WordOverlap(), today=TODAY, max_tokens=50, cancelled=stop)
         assert list(events) == []
-        assert stub.disconnected.wait(0.5)
+        with soon(0.5):
+            assert stub.disconnected.wait(30)
 
 
 # --- through HTTP ------------------------------------------------------------------------------
@@ -601,12 +610,13 @@ def test_an_endpoint_writes_and_stop_reaches_it() -> None:
         return Reply(sse(*(chunk(word + " ") for word in first.split())), hang=True)
 
     with endpoint(script) as stub:
-        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=5))
+        model = OpenAIGenerator(Endpoint(stub.url, "stub-model", timeout_s=60))
         events = generate(QUESTION, context_of(TILDE, LORA), model, WordOverlap(), today=TODAY, max_tokens=50)
         assert next(events) == TextDelta(f"{SMALLER} [1].")
         assert not stub.disconnected.is_set()
-        events.close()
-        assert stub.disconnected.wait(2)
+        with soon(2):
+            events.close()
+            assert stub.disconnected.wait(30)
 
 
 def test_the_bundled_model_says_nothing_that_the_passages_do_not() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.answer.language import LANGUAGES, is_written_in, language_of, spaced
 from rag.chunking import sentences
@@ -187,18 +187,15 @@ def test_a_space_is_put_where_scripts_meet() -> None:
 def test_a_guess_takes_well_under_the_time_of_an_answer() -> None:
     language_of("Wie viele Parameter hat DeBERTa?")
     words = re.findall(r"\w+", " ".join(ENGLISH))
-    start = time.perf_counter()
-    for i in range(50):
-        language_of(" ".join(words[i : i + 12]))
-    assert (time.perf_counter() - start) / 50 < 0.01
-    start = time.perf_counter()
-    assert language_of("Czym jest model dla mowy i tekstu " * 150) == "Polish"
-    assert time.perf_counter() - start < 1
+    with soon(50 * 0.01):
+        for i in range(50):
+            language_of(" ".join(words[i : i + 12]))
+    with soon(1):
+        assert language_of("Czym jest model dla mowy i tekstu " * 150) == "Polish"
 
 
 @pytest.mark.parametrize("part", ["a", "A", "a1", "ab.", "“", "/@", "Wie "])
 def test_a_long_text_is_read_in_time(part: str) -> None:
     language_of("Wie schnell ist das?")  # loads the model
-    started = time.perf_counter()
-    language_of(part * 20_000)
-    assert time.perf_counter() - started < 0.5
+    with soon(0.5):
+        language_of(part * 20_000)

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from library_helpers import HashEmbedder, fill, many_papers, open_library, paper, record
+from patience import soon
 
 from rag.errors import LibraryError, LibraryLockedError
 from rag.ingest import ingest, library_fingerprint
@@ -111,10 +112,8 @@ def test_a_second_writer_is_told_who_holds_the_lock_and_a_killed_one_holds_nothi
     library = Library.open(tmp_path, FINGERPRINT)
     with worker("hold", tmp_path) as process:
         assert _says(process) == "holding"
-        began = time.monotonic()
-        with pytest.raises(LibraryLockedError) as caught, library.write(timeout=0.1):
+        with soon(2), pytest.raises(LibraryLockedError) as caught, library.write(timeout=0.1):
             pass
-        assert time.monotonic() - began < 2
         assert f"process {process.pid} on {os.uname().nodename}" in str(caught.value)
         assert "library_worker.py hold" in str(caught.value)
         assert "since 20" in str(caught.value)
@@ -123,7 +122,7 @@ def test_a_second_writer_is_told_who_holds_the_lock_and_a_killed_one_holds_nothi
         Library.open(tmp_path, FINGERPRINT).close()
         process.kill()
         process.wait()
-        with library.write(timeout=0.5):
+        with library.write(timeout=30):
             pass
     assert not (tmp_path / "write.lock.json").exists()
 

@@ -454,7 +454,7 @@ def test_a_library_that_another_process_writes_to_stays_as_it_is(own: Callable[.
 
     writer = threading.Thread(target=write)
     writer.start()
-    inside.wait(5)
+    inside.wait(30)
     shown = desk.press("remove", id=desk.ids[0])
     leave.set()
     writer.join()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import soon
 
 from rag.errors import ModelError
 from rag.models.interfaces import Message, Piece
@@ -40,10 +41,9 @@ def test_streams_the_same_text_each_time(model: LocalGenerator) -> None:
 def test_closing_stops_at_once_and_frees_the_model(model: LocalGenerator) -> None:
     pieces = model.stream(ASK, max_tokens=600)
     next(pieces)
-    started = time.monotonic()
-    pieces.close()  # type: ignore[attr-defined]
-    assert text_of(list(model.stream(ASK, max_tokens=2)))
-    assert time.monotonic() - started < 3
+    with soon(3):
+        pieces.close()  # type: ignore[attr-defined]
+        assert text_of(list(model.stream(ASK, max_tokens=2)))
 
 
 def test_stop_ends_a_prompt_that_is_still_being_read(model: LocalGenerator) -> None:
@@ -54,13 +54,12 @@ def test_stop_ends_a_prompt_that_is_still_being_read(model: LocalGenerator) -> N
         target=lambda: pieces.extend(model.stream(long, max_tokens=50, cancelled=cancelled)), daemon=True
     )
     model.load()
-    listener.start()
-    time.sleep(0.2)
-    started = time.monotonic()
-    cancelled.set()
-    listener.join(10)
-    assert not listener.is_alive()
-    assert time.monotonic() - started < 3
+    with soon(2.2):  # the part that is being read may end; the whole takes thrice that long
+        listener.start()
+        time.sleep(0.2)
+        cancelled.set()
+        listener.join(30)
+        assert not listener.is_alive()
     assert not pieces
 
 
@@ -68,10 +67,9 @@ def test_stop_does_not_wait_for_another_generation_to_end(model: LocalGenerator)
     first = model.stream(ASK, max_tokens=600)
     next(first)
     cancelled = threading.Event()
-    threading.Timer(0.2, cancelled.set).start()
-    started = time.monotonic()
-    assert list(model.stream(ASK, max_tokens=5, cancelled=cancelled)) == []
-    assert time.monotonic() - started < 1
+    with soon(1):
+        threading.Timer(0.2, cancelled.set).start()
+        assert list(model.stream(ASK, max_tokens=5, cancelled=cancelled)) == []
     first.close()  # type: ignore[attr-defined]
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from patience import soon
 from pydantic import SecretStr
 
 from rag.errors import EndpointBusyError, EndpointError
@@ -26,7 +27,7 @@ ASK = [Message("system", "Be brief."), Message("user", "How small?")]
 
 
 def generator(url: str, **changes: Any) -> OpenAIGenerator:
-    settings: dict[str, Any] = {"model": "stub-model", "key": SecretStr(KEY), "timeout_s": 5.0, "retries": 2}
+    settings: dict[str, Any] = {"model": "stub-model", "key": SecretStr(KEY), "timeout_s": 30.0, "retries": 2}
     return OpenAIGenerator(Endpoint(base_url=url, **(settings | changes)))
 
 
@@ -154,8 +155,9 @@ def test_the_server_sees_the_disconnect_when_the_iterator_is_closed() -> None:
         assert isinstance(pieces, Iterator)
         assert next(pieces).text == "One "
         assert not stub.disconnected.is_set()
-        pieces.close()  # type: ignore[attr-defined]
-        assert stub.disconnected.wait(SOON)
+        with soon(SOON):
+            pieces.close()  # type: ignore[attr-defined]
+            assert stub.disconnected.wait(30)
 
 
 class Listener:
@@ -175,14 +177,12 @@ class Listener:
         except EndpointError as error:
             self.error = error
 
-    def stop(self) -> float:
-        """Seconds until the iterator has ended."""
-        started = time.monotonic()
+    def stop(self) -> None:
+        """Until the iterator has ended."""
         self.cancelled.set()
-        self.thread.join(5)
+        self.thread.join(30)
         assert not self.thread.is_alive()
         assert self.error is None
-        return time.monotonic() - started
 
 
 @pytest.mark.parametrize(
@@ -197,30 +197,33 @@ class Listener:
 def test_stop_closes_a_silent_connection_at_once(reply: Reply, seen: str) -> None:
     with endpoint(reply) as stub:
         listener = Listener(generator(stub.url))
-        assert stub.asked.wait(5)
+        assert stub.asked.wait(30)
         time.sleep(0.2)
         assert not stub.disconnected.is_set()
-        assert listener.stop() < SOON
-        assert stub.disconnected.wait(SOON)
+        with soon(SOON):
+            listener.stop()
+            assert stub.disconnected.wait(30)
     assert text_of(listener.pieces) == seen
 
 
 def test_stop_ends_a_stream_that_never_pauses() -> None:
     with endpoint(answer("word " * 2000, piece=5, pause=0.002)) as stub:
         listener = Listener(generator(stub.url))
-        assert stub.asked.wait(5)
+        assert stub.asked.wait(30)
         time.sleep(0.2)
-        assert listener.stop() < SOON
-        assert stub.disconnected.wait(SOON)
+        with soon(SOON):
+            listener.stop()
+            assert stub.disconnected.wait(30)
     assert 0 < len(listener.pieces) < 2000
 
 
 def test_stop_ends_the_sleep_before_another_try() -> None:
     with endpoint(error(429, "slow down", {"retry-after": "30"}), answer("Late.")) as stub:
         listener = Listener(generator(stub.url))
-        assert stub.asked.wait(5)
+        assert stub.asked.wait(30)
         time.sleep(0.2)
-        assert listener.stop() < SOON
+        with soon(SOON):
+            listener.stop()
         time.sleep(0.1)
         assert len(stub.requests) == 1
     assert not listener.pieces
@@ -239,7 +242,8 @@ def test_stop_ends_the_attempt_to_connect() -> None:
         listener = Listener(generator(f"http://127.0.0.1:{full.getsockname()[1]}/v1"))
         time.sleep(0.3)
         assert listener.thread.is_alive()
-        assert listener.stop() < SOON
+        with soon(SOON):
+            listener.stop()
 
 
 def test_nothing_is_sent_when_it_was_stopped_before() -> None:
@@ -254,7 +258,7 @@ def test_after_a_stop_the_next_question_is_answered() -> None:
     with endpoint(Reply(hang=True), answer("Still here.")) as stub:
         model = generator(stub.url)
         listener = Listener(model)
-        assert stub.asked.wait(5)
+        assert stub.asked.wait(30)
         listener.stop()
         assert text_of(list(model.stream(ASK, max_tokens=50))) == "Still here."
 
@@ -266,7 +270,7 @@ def test_many_questions_at_once_share_one_thread() -> None:
         listeners = [Listener(model) for _ in range(8)]
         loops = {thread for thread in threading.enumerate() if thread.name == "paperchat-event-loop"}
         for listener in listeners:
-            listener.thread.join(10)
+            listener.thread.join(30)
         assert [text_of(listener.pieces) for listener in listeners] == ["Yes."] * 8
     assert len(loops - before) <= 1
 
@@ -274,8 +278,9 @@ def test_many_questions_at_once_share_one_thread() -> None:
 def test_429_is_asked_again_after_the_time_it_names() -> None:
     busy = error(429, "slow down", {"retry-after": "1"})
     started = time.monotonic()
-    assert text_of(run(busy, answer("Now."))) == "Now."
-    assert 1 <= time.monotonic() - started < 4
+    with soon(2):
+        assert text_of(run(busy, answer("Now."))) == "Now."
+    assert time.monotonic() - started >= 1
 
 
 def test_429_for_ever_is_busy_and_says_when_to_come_back() -> None:
@@ -347,15 +352,14 @@ def test_each_fault_ends_in_one_line(script: list[Script], busy: bool, says: str
     ids=["never answers", "only headers", "stops in the middle"],
 )
 def test_waiting_ends_at_the_timeout(reply: Reply) -> None:
-    started = time.monotonic()
-    found = failure(reply, timeout_s=0.3, retries=0)
+    with soon(3):
+        found = failure(reply, timeout_s=0.3, retries=0)
     assert isinstance(found, EndpointBusyError)
     assert "PAPERCHAT_TIMEOUT_S" in found.remedy
-    assert time.monotonic() - started < 3
 
 
 def test_a_slow_but_steady_stream_is_no_timeout() -> None:
-    assert text_of(run(answer("abcdefgh", piece=1, pause=0.1), timeout_s=0.5)) == "abcdefgh"
+    assert text_of(run(answer("abcdefgh", piece=1, pause=0.25), timeout_s=1.5)) == "abcdefgh"
 
 
 def test_nobody_listens() -> None:

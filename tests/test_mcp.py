@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,6 +20,7 @@ from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult
+from patience import soon
 
 from rag.answer.answer import Answer, Citation, Event, Finished, Sentence, Turn
 from rag.errors import EndpointError, LibraryEmptyError
@@ -173,7 +173,7 @@ class ScriptedEngine:
 def call(engine: ScriptedEngine, tool: str, **arguments: Any) -> CallToolResult:
     async def ask() -> CallToolResult:
         async with Client(build_server(engine)) as client:  # type: ignore[arg-type]
-            return await asyncio.wait_for(client.call_tool(tool, arguments), 10)
+            return await asyncio.wait_for(client.call_tool(tool, arguments), 30)
 
     return asyncio.run(ask())
 
@@ -256,7 +256,7 @@ def test_a_program_that_does_not_wait_stops_the_model(mode: str) -> None:
 
     def silent(cancelled: threading.Event) -> Iterator[Event]:
         began.set()
-        if cancelled.wait(20):
+        if cancelled.wait(60):
             stopped.set()
         yield from ()
 
@@ -264,23 +264,22 @@ def test_a_program_that_does_not_wait_stops_the_model(mode: str) -> None:
         async with Client(build_server(ScriptedEngine(silent)), mode=mode) as client:  # type: ignore[arg-type]
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.call_tool("ask_papers", {"question": "x"}), 0.5)
-            assert await asyncio.to_thread(stopped.wait, 5), "while the server goes on"
+            assert await asyncio.to_thread(stopped.wait, 30), "while the server goes on"
 
     asyncio.run(ask())
     assert began.is_set()
 
 
 def test_it_ends_when_its_input_ends_and_says_nothing(home: Path) -> None:
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *COMMAND],
-        env={**child_environment(), "PAPERCHAT_HOME": os.fspath(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    with soon(15):
+        done = subprocess.run(
+            [sys.executable, *COMMAND],
+            env={**child_environment(), "PAPERCHAT_HOME": os.fspath(home)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     assert done.returncode == 0
     assert done.stdout == ""
     assert "is empty" in done.stderr or done.stderr == ""
-    assert time.monotonic() - started < 30

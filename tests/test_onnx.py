@@ -250,17 +250,17 @@ def test_documents_run_on_as_many_cores_as_there_are_and_a_question_waits_for_no
 
     def held_up(self: OnnxEmbedder, *given: Any) -> list[Encoded]:
         begun.put(None)
-        go_on.wait(10)
+        go_on.wait(60)
         return run(self, *given)
 
     monkeypatch.setattr(OnnxEmbedder, "_run", held_up)
     with ThreadPoolExecutor(4) as pool:
         documents = [pool.submit(embedder.encode, [text]) for text in TEXTS[:3]]
         for _ in range(2):
-            begun.get(timeout=10)
+            begun.get(timeout=30)
         with pytest.raises(Empty):  # the third document waits for a core
             begun.get(timeout=0.2)
         question = pool.submit(embedder.encode, TEXTS[:1], query=True)
-        begun.get(timeout=10)
+        begun.get(timeout=30)
         go_on.set()
         assert all(np.isfinite(future.result()[0].vector).all() for future in [*documents, question])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.answer.premises import denied
 
@@ -83,7 +82,6 @@ def test_any_text(question: str, sentences: list[str]) -> None:
 @pytest.mark.parametrize("piece", ["why does it need ", "a by ", "without ", "x-free ", "since a, ", "a. "])
 def test_long_repetitions_take_no_longer_than_other_text(piece: str) -> None:
     text = (piece * 1000)[:4000]
-    start = time.perf_counter()
-    denied(f"Why does it need {text}?", [text], {})
-    denied(text, [text], {})
-    assert time.perf_counter() - start < 2
+    with soon(2):
+        denied(f"Why does it need {text}?", [text], {})
+        denied(text, [text], {})

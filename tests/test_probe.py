@@ -6,12 +6,12 @@ import json
 import logging
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import soon
 from stub_endpoint import Reply, StubEndpoint, endpoint, error, html, models, whole
 
 from rag import probe
@@ -163,11 +163,10 @@ class TestFaults:
         monkeypatch.setattr(probe, "PATIENCE_S", 0.5)
         with endpoint(whole("OK")) as stub:
             stub.listing = slow
-            started = time.monotonic()
-            found = probe_endpoint(at(stub))
-            assert time.monotonic() - started < 3
+            with soon(3):
+                found = probe_endpoint(at(stub))
         assert "did not answer within" in found.message
-        assert stub.disconnected.wait(3)
+        assert stub.disconnected.wait(30)
 
     def test_nothing_is_asked_where_nothing_is_set(self) -> None:
         nothing = Settings(_env_file=None)
@@ -189,7 +188,7 @@ class TestFaults:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(10)
+                thread.join(30)
         assert [one.ok for one in found] == [True] * 8
 
 

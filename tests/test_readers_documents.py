@@ -34,6 +34,7 @@ from document_helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.errors import SourceError
 from rag.papers import Body
@@ -203,9 +204,8 @@ class TestPdf:
         stream = (
             b"BT /F 10 Tf 50 700 Td " + b"(" + b"a" * 60 + b") Tj " * 1 + (b"(" + b"a" * 60 + b") Tj ") * 800 + b"ET"
         )
-        began = time.monotonic()
-        read(pdf_reader, written_pdf(stream), "word.pdf")
-        assert time.monotonic() - began < 5
+        with soon(5):
+            read(pdf_reader, written_pdf(stream), "word.pdf")
 
 
 class TestPdfProcess:
@@ -274,10 +274,8 @@ class TestDocx:
         out = BytesIO(word_document(self.PARTS))
         with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("word/media/zeros", bytes(docx.MAX_UNPACKED + 1))
-        began = time.monotonic()
-        with pytest.raises(SourceError, match="unpacks to"):
+        with soon(1), pytest.raises(SourceError, match="unpacks to"):
             read(docx, out.getvalue(), "bomb.docx")
-        assert time.monotonic() - began < 2
 
     @pytest.mark.parametrize("where", ["word/document.xml", "docProps/core.xml"])
     def test_a_small_file_of_countless_elements_is_refused_before_they_are_parsed(self, where: str) -> None:
@@ -286,10 +284,8 @@ class TestDocx:
             for name in old.namelist():
                 start, end, rest = old.read(name).rpartition(b"</")
                 new.writestr(name, start + b"<w:p/>" * (3_000_000 * (name == where)) + end + rest)
-        began = time.process_time()
-        with pytest.raises(SourceError, match="XML tags"):
+        with soon(0.25, time.process_time), pytest.raises(SourceError, match="XML tags"):
             read(docx, out.getvalue(), "many.docx")
-        assert time.process_time() - began < 2
 
     def test_empty_paragraphs_cost_next_to_nothing(self) -> None:
         source, out = BytesIO(word_document(self.PARTS)), BytesIO()
@@ -297,9 +293,8 @@ class TestDocx:
             for name in old.namelist():
                 data = old.read(name)
                 new.writestr(name, data.replace(b"<w:sectPr", b"<w:p/>" * 300_000 + b"<w:sectPr", 1))
-        began = time.process_time()
-        assert read(docx, out.getvalue(), "empty.docx")[0].paper.title == "Rivers of the North"
-        assert time.process_time() - began < 1.5
+        with soon(1.5, time.process_time):
+            assert read(docx, out.getvalue(), "empty.docx")[0].paper.title == "Rivers of the North"
 
     def test_no_file_of_the_machine_comes_in_by_an_entity(self, tmp_path: Path) -> None:
         secret = tmp_path / "secret"
@@ -380,19 +375,15 @@ class TestHtml:
     @pytest.mark.parametrize("filling", ["<p>a" * 1_100_000, "a" * html_size.MAX_BYTES], ids=["tags", "bytes"])
     def test_a_page_far_too_large_is_refused_before_a_tree_is_built(self, reader: ModuleType, filling: str) -> None:
         page = Raw("x.html", f'<!doctype html><html><body><div data-target="DailyPapers">{filling}'.encode())
-        began = time.process_time()
-        with pytest.raises(SourceError, match=r"of a page at most .* are read"):
+        with soon(0.25, time.process_time), pytest.raises(SourceError, match=r"of a page at most .* are read"):
             reader.read(page, today=TODAY)
-        assert time.process_time() - began < 0.5
 
     @pytest.mark.parametrize("reader", [html, hf_html])
     def test_an_element_of_countless_attributes_is_refused_before_a_tree_is_built(self, reader: ModuleType) -> None:
         attributes = " ".join(f"a{n}=1" for n in range(40_000))
         page = Raw("x.html", f'<!doctype html><body><div data-target="DailyPapers"></div><p {attributes}>x'.encode())
-        began = time.process_time()
-        with pytest.raises(SourceError, match="attributes"):
+        with soon(0.25, time.process_time), pytest.raises(SourceError, match="attributes"):
             reader.read(page, today=TODAY)
-        assert time.process_time() - began < 0.5
 
     def test_dates_to_come_are_not_believed(self) -> None:
         page = self.ARXIV.replace("2023/09/21", "2093/09/21")
@@ -402,10 +393,8 @@ class TestHtml:
         "piece", ["<div>", "<p>x ", "<a href=x>y</a> ", "<table><tr><td>x", "a<br>", "<!-- -->", "<"]
     )
     def test_garbage_ends_soon(self, piece: str) -> None:
-        began = time.monotonic()
-        with suppress(SourceError):
+        with soon(5), suppress(SourceError):
             read(html, "<html><body>" + piece * (200_000 // len(piece)), "garbage.html")
-        assert time.monotonic() - began < 5
 
 
 class TestMarkdown:
@@ -471,10 +460,8 @@ Local <b>windows</b> are the *simplest*. A `window` of $k$ tokens costs [little]
         "piece", ["[", "*a_ ", "> ", "`a``", "- a\n  ", "|a|b|\n|-|-|\n", "# x\n", "![", "\n", "_a"]
     )
     def test_garbage_ends_soon(self, piece: str) -> None:
-        began = time.monotonic()
-        with suppress(SourceError):
+        with soon(5), suppress(SourceError):
             read(markdown, "# T\n\n" + piece * (400_000 // len(piece)), "garbage.md")
-        assert time.monotonic() - began < 5
 
     def test_without_the_suffix_only_plain_signs_count(self) -> None:
         assert markdown.recognises(Raw("notes", f"# A\n\n{PROSE}\n\n## B\n\n{PROSE}".encode()))
@@ -637,10 +624,8 @@ class TestPdfMargins:
         line = b"".join(
             b"1 0 0 1 %d %d Tm (%d) Tj " % (20 + 22 * (n % 26), 780 - n // 26 * 5, n % 90) for n in range(4000)
         )
-        began = time.monotonic()
-        with suppress(SourceError):
+        with soon(3), suppress(SourceError):
             read(pdf_reader, written_pdf(b"BT /F 4 Tf " + line + b"ET"), "pieces.pdf")
-        assert time.monotonic() - began < 3
 
     def test_a_sentence_that_the_text_repeats_is_no_running_head(self) -> None:
         pages = []

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import soon
 
 from rag.errors import SourceError
 from rag.export import bibtex_of
@@ -387,13 +388,12 @@ def test_a_damaged_file_raises_nothing_but_a_source_error_and_gives_clean_papers
     ids=range(17),
 )
 def test_hostile_files_end_soon(reader: ModuleType, text: str) -> None:
-    started = time.process_time()
-    raw = Raw("file", text.encode())
-    for other in IN_ORDER:
-        other.recognises(raw)
-    with contextlib.suppress(SourceError):
-        reader.read(raw, today=TODAY)
-    assert time.process_time() - started < 2
+    with soon(2, time.process_time):
+        raw = Raw("file", text.encode())
+        for other in IN_ORDER:
+            other.recognises(raw)
+        with contextlib.suppress(SourceError):
+            reader.read(raw, today=TODAY)
 
 
 def test_reading_takes_time_in_proportion_to_the_rows() -> None:

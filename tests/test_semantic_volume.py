@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from library_helpers import HashEmbedder
+from patience import soon
 
 import rag.answer.semantic_volume as semantic_volume_module
 from rag.answer.semantic_volume import (
@@ -115,10 +115,9 @@ class Slow:
 
 def test_cancelling_ends_all_samples() -> None:
     cancelled = threading.Event()
-    threading.Timer(0.2, cancelled.set).start()
-    started = time.perf_counter()
-    found = sample_answers(MESSAGES, Slow(), 3, 50, cancelled)  # type: ignore[arg-type]
-    assert time.perf_counter() - started < 2
+    with soon(2):
+        threading.Timer(0.2, cancelled.set).start()
+        found = sample_answers(MESSAGES, Slow(), 3, 50, cancelled)  # type: ignore[arg-type]
     assert len(found) == 3
 
 
@@ -130,10 +129,8 @@ def test_a_sample_that_fails_ends_the_others_and_not_the_answer() -> None:
             return super().stream(messages, **options)
 
     cancelled = threading.Event()
-    started = time.perf_counter()
-    with pytest.raises(EndpointError, match="down"):
+    with soon(2), pytest.raises(EndpointError, match="down"):
         sample_answers(MESSAGES, OneFails(), 3, 50, cancelled)  # type: ignore[arg-type]
-    assert time.perf_counter() - started < 2
     assert not cancelled.is_set()
 
 
@@ -142,10 +139,8 @@ def test_ctrl_c_ends_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(semantic_volume_module, "wait", interrupted)
-    started = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
+    with soon(2), pytest.raises(KeyboardInterrupt):
         sample_answers(MESSAGES, Slow(), 3, 50)  # type: ignore[arg-type]
-    assert time.perf_counter() - started < 2
 
 
 def test_answers_that_agree_are_consistent_and_others_are_not() -> None:

@@ -121,7 +121,7 @@ class TestChanges:
         tab, shelf_answers, shown = Tab(), threading.Event(), []
 
         def status(session: Session) -> str:
-            assert shelf_answers.wait(10)
+            assert shelf_answers.wait(30)
             return str(session.preferences.sources)
 
         async def quick_changes() -> None:

@@ -320,7 +320,7 @@ class TestRemoveAndUndo:
             shelf.undo(shelf.remove(ids))
         ended.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
         assert problems == []
 
 

@@ -106,7 +106,7 @@ def test_a_backup_made_while_others_write_is_one_moment_and_comes_back_whole(tmp
         n = 0
         with closing(open_library(tmp_path / "lib")) as other:
             while not stop.is_set():
-                with other.write(timeout=5) as writer:
+                with other.write(timeout=30) as writer:
                     one, two = (record(paper(f"{name} {n}", "Twins."), HashEmbedder()) for name in ("One", "Two"))
                     writer.upsert([one, two])
                 n += 1

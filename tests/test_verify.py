@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from library_helpers import HashEmbedder
+from patience import soon
 
 from rag.answer.alignment import Idf
 from rag.answer.answer import RetrievedPassage
@@ -343,9 +343,8 @@ class TestMarkers:
 
     @pytest.mark.parametrize("part", ["  = ", " a=", "\t", " "])
     def test_a_long_tag_without_an_end_is_read_in_time(self, part: str) -> None:
-        started = time.perf_counter()
-        taken("<a " + part * 3000 + "It is smaller.", "")
-        assert time.perf_counter() - started < 1
+        with soon(1):
+            taken("<a " + part * 3000 + "It is smaller.", "")
 
     @pytest.mark.parametrize(
         "said", ["f() is called ; forall d.", "p(y|d) < 3 and a > b", "a [b] c (d) e", "x<y and z>w"]
