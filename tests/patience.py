@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import median
+from statistics import fmean
 
 Clock = Callable[[], float]
 
@@ -25,20 +25,23 @@ def soon(seconds: float, clock: Clock = time.monotonic) -> Iterator[None]:
     began = clock()
     yield
     took = clock() - began
-    if took >= limit:  # it may have become slower meanwhile
-        limit = max(limit, stretched(seconds, clock))
+    if took >= limit:  # it may have become slower meanwhile, and now a closer look is worth its time
+        limit = max(limit, stretched(seconds, clock, runs=30))
     slow = limit / seconds / SLACK
     assert took < limit, f"took {took:.2f} s, at most {limit:.2f} s here: the machine is {slow:.1f} times slower"
 
 
-def stretched(seconds: float, clock: Clock = time.monotonic) -> float:
+def stretched(seconds: float, clock: Clock = time.monotonic, *, runs: int = 3) -> float:
     """What may become of so many seconds of an idle machine on this one, now."""
-    return seconds * SLACK * slowness(clock)
+    return seconds * SLACK * slowness(clock, runs)
 
 
-def slowness(clock: Clock = time.monotonic) -> float:
-    """How many times longer than on an idle core Python takes for its work just now, by this clock; at least 1."""
-    return max(1.0, median(_timed(clock) for _ in range(3)) / IDLE_S)
+def slowness(clock: Clock = time.monotonic, runs: int = 3) -> float:
+    """How many times longer than on an idle core Python takes for its work just now, by this clock; at least 1.
+
+    The mean and not the median: a machine that stands still now and then, as a container does at its quota, is slow.
+    """
+    return max(1.0, fmean(_timed(clock) for _ in range(runs)) / IDLE_S)
 
 
 def _timed(clock: Clock) -> float:
