@@ -79,7 +79,7 @@ class Desk:
         return self.librarian.current(self.session, self.browsing)
 
     def give(self, *files: Path) -> list[Shown]:
-        adding = self.librarian.added([str(file) for file in files], self.session, self.browsing)
+        adding = self.librarian.added([str(file) for file in files], self.browsing)
         *before, last = asyncio.run(collected(adding))
         return [*before, self.librarian.current(self.session, self.browsing)._replace(report=last.report)]
 
@@ -510,7 +510,7 @@ def test_only_what_was_uploaded_is_read_or_moved(
     (good.parent / "link.txt").symlink_to(tmp_path / "mine.txt")
     before = sorted(tmp_path.rglob("*.txt"))
     bad = path.format(tmp=tmp_path, hash=good.parent)
-    (shown,) = asyncio.run(collected(desk.librarian.added([str(good), bad], desk.session, desk.browsing)))
+    (shown,) = asyncio.run(collected(desk.librarian.added([str(good), bad], desk.browsing)))
     assert Reading(shown.note).texts("p", "pc-problem") == [NOT_UPLOADED]
     assert desk.library.count() == 0
     assert sorted(tmp_path.rglob("*.txt")) == before
@@ -526,9 +526,34 @@ def test_equal_files_of_two_people_are_both_told_of(
     assert "1 failed." in Reading(desk.give(file)[-1].report).text, "the first has taken it over"
 
 
+def test_files_given_while_others_are_added_are_told_of_beside_them(
+    own: Callable[..., Desk], uploaded: Callable[[str, str], Path]
+) -> None:
+    desk = own()
+    files = uploaded("one.txt", HEAD + FIRST), uploaded("two.txt", HEAD + SECOND)
+    first, second = (desk.librarian.added([str(file)], desk.browsing) for file in files)
+
+    async def both() -> tuple[str, str]:
+        with desk.librarian._writing:
+            begun = [(await anext(steps)).report for steps in (first, second)]
+        await asyncio.gather(collected(first), collected(second))
+        return begun[0], begun[1]
+
+    one, two = asyncio.run(both())
+    assert two.startswith(one)
+    assert two != one
+    ended = Reading(desk.browsing.uploads)
+    assert ended.text.count("1 added.") == 2, "neither report takes the other's place"
+    assert ended.text.count("one.txt") == ended.text.count("two.txt") == 1
+    again = Reading(desk.give(uploaded("one.txt", HEAD + FIRST))[-1].report)
+    assert again.text.count("Close") == 1
+    assert "1 added" not in again.text, "what became of earlier files is old"
+    assert desk.press("close-report").report == ""
+
+
 @pytest.mark.parametrize("files", [None, []])
 def test_no_files_leave_the_view_as_it_is(files: list[str] | None, desk: Desk) -> None:
-    (shown,) = asyncio.run(collected(desk.librarian.added(files, desk.session, desk.browsing)))
+    (shown,) = asyncio.run(collected(desk.librarian.added(files, desk.browsing)))
     assert "pc-problem" not in shown.note
     assert shown.papers == gr.skip()
 
@@ -547,7 +572,7 @@ def test_an_upload_goes_on_when_nobody_watches_any_more(
     desk, file = own(), uploaded("page.txt", listing(40))
 
     async def leave() -> None:
-        steps: Any = desk.librarian.added([str(file)], desk.session, desk.browsing)
+        steps: Any = desk.librarian.added([str(file)], desk.browsing)
         await anext(steps)
         await anext(steps)
         await steps.aclose()
@@ -644,5 +669,6 @@ def test_every_event_is_private_and_redraws_what_the_handlers_return(shared: Des
     assert all(event.api_visibility == "private" for event in events)
     assert [event.name for event in events if not event.outputs] == ["opened"], "what follows it draws the list"
     for event in (one for one in events if one.outputs):
+        assert event.trigger_mode != "once", "what is given while another is worked on would be dropped"
         assert len(event.outputs) == len(Shown._fields)
         assert event.outputs[-2:] == [scope, status]

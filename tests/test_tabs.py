@@ -83,7 +83,7 @@ def event(client: httpx.Client, name: str) -> dict[str, Any]:
 def giving(client: httpx.Client, path: object, session: str) -> dict[str, Any]:
     """The body of the event that adds a file."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    return {"data": [[file], None, None], "fn_index": event(client, "upload")["id"], "session_hash": session}
+    return {"data": [[file], None], "fn_index": event(client, "upload")["id"], "session_hash": session}
 
 
 def told(client: httpx.Client, session: str) -> list[dict[str, Any]]:

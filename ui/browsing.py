@@ -22,7 +22,7 @@ class Browsing:
 
     `order` None is the natural one: best match with a query, newest first without. `removed` is what Undo
     brings back. `note` says what was done last, `problem` why something was not. `drawn` counts how often
-    the controls were drawn anew.
+    the controls were drawn anew. `reports` are what became of files given, `adding` how far others are, as HTML.
     """
 
     query: str = ""
@@ -39,6 +39,8 @@ class Browsing:
     note: str = ""
     problem: str = ""
     drawn: int = 0
+    reports: list[str] = field(default_factory=list)
+    adding: dict[int, str] = field(default_factory=dict)
 
     @property
     def effective_order(self) -> Order:
@@ -103,6 +105,17 @@ class Browsing:
         """These papers are gone."""
         self.picked = {paper_id: title for paper_id, title in self.picked.items() if paper_id not in paper_ids}
         self.opened -= set(paper_ids)
+
+    def begin(self, number: int, progress: str) -> None:
+        """Files are being added, perhaps beside others; what became of those that ended before is old."""
+        if not self.adding:
+            self.reports.clear()
+        self.adding[number] = progress
+
+    @property
+    def uploads(self) -> str:
+        """What became of files given, and how far others are."""
+        return "".join([*self.reports, *self.adding.values()])
 
     def on_page(self, paper_id: str) -> Paper | None:
         """The paper of this id on the page; what a browser sends may be anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -54,6 +55,7 @@ class Librarian:
         self._shelf = services.shelf
         self._views = Views(services)
         self._writing = threading.Lock()
+        self._numbers = itertools.count()  # of uploads
         self._acts: dict[str, Callable[[Browsing, Session, str], Shown]] = {
             "open": self._open,
             "pick": self._pick,
@@ -68,7 +70,7 @@ class Librarian:
             "remove-picked": self._remove_picked,
             "undo": self._undo,
             "close-note": self._close_note,
-            "close-report": lambda *_: Shown(report=""),
+            "close-report": self._close_reports,
         }
 
     async def opened(self) -> None:
@@ -105,19 +107,26 @@ class Librarian:
             browsing.problem = UNEXPECTED
         return Shown(note=note_html(browsing))
 
-    async def added(self, files: Sequence[str] | None, session: Session, browsing: Browsing) -> AsyncIterator[Shown]:
+    async def added(self, files: Sequence[str] | None, browsing: Browsing) -> AsyncIterator[Shown]:
         """Files were given: how far they are, then what became of each; `current` draws the list that there is then."""
         if not files or not all(is_upload(file) for file in files):
             browsing.problem = NOT_UPLOADED if files else ""
             yield Shown(files=None, note=note_html(browsing))  # to yield nothing would empty the view
             return
-        upload = Upload(self._shelf, files, self._writing)
-        yield Shown(files=None, report=progress_html(upload.progress()))  # more may be given meanwhile
-        async for progress in upload.changes():
-            yield Shown(report=progress_html(progress))
+        upload, number = Upload(self._shelf, files, self._writing), next(self._numbers)
+        browsing.begin(number, progress_html(upload.progress()))
+        try:
+            yield Shown(files=None, report=browsing.uploads)  # more may be given meanwhile
+            async for progress in upload.changes():
+                browsing.adding[number] = progress_html(progress)
+                yield Shown(report=browsing.uploads)
+        finally:
+            del browsing.adding[number]
+        if upload.report:
+            browsing.reports.append(report_html(upload.report))
         browsing.problem, browsing.note = upload.problem, ""
         await asyncio.to_thread(self._services.warmup.again)  # the first papers make the chat ready
-        yield Shown(report=report_html(upload.report) if upload.report else "")
+        yield Shown(report=browsing.uploads)
 
     def _view(self, browsing: Browsing, *, anew: bool = False) -> Shown:
         """All of the list; the controls too where they must start `anew`."""
@@ -236,6 +245,10 @@ class Librarian:
     def _close_note(self, browsing: Browsing, *_: object) -> Shown:
         browsing.removed, browsing.note = None, ""
         return Shown(note=note_html(browsing))
+
+    def _close_reports(self, browsing: Browsing, *_: object) -> Shown:
+        browsing.reports.clear()
+        return Shown(report=browsing.uploads)
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:

@@ -82,10 +82,11 @@ def wire_library(view: LibraryView, session: gr.State, scope: gr.HTML, status: g
     )
     added = view.files.upload(
         updating(librarian.added),
-        [view.files, session, browsing],
+        [view.files, browsing],
         outputs,
         concurrency_limit=ADDING_AT_ONCE,
         concurrency_id="add",
+        trigger_mode="multiple",
         **QUIET,
     )
     # What takes its time does not bring the list itself: somebody may have typed on while it was under way.

@@ -66,6 +66,7 @@ def wire_map(view: MapView, opened: gr.Button) -> None:
         js=IS_DARK,
         concurrency_limit=AT_ONCE,
         concurrency_id="map",
+        trigger_mode="always_last",
         show_progress="hidden",
         api_visibility="private",
     )

@@ -93,7 +93,8 @@ def wire_settings(
     asked.append(shown.model.focus(updating(choosing.models), own, all_shown, **asking))
     shown.model.input(updating(choosing.model), [shown.model, *own], all_shown, **quick)
     shown.key_state.select(updating(choosing.forget), own, all_shown, **quick)
-    asked.append(view.test.click(updating(choosing.test), typed, all_shown, **{**asking, "trigger_mode": "once"}))
+    last = {**asking, "trigger_mode": "always_last"}  # however often it is pressed meanwhile, one test more
+    asked.append(view.test.click(updating(choosing.test), typed, all_shown, **last))
     for answered in asked:
         answered.then(updating(choosing.current), own, all_shown, **quick)
     view.defaults.click(updating(choosing.defaults), own, all_shown, **quick)
