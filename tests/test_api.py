@@ -319,7 +319,7 @@ def _ask_and_leave(url: str, asked: dict[str, Any], begun: threading.Event) -> N
     with (
         suppress(httpx.ReadTimeout),
         client_of(url) as client,
-        client.stream("POST", "/api/ask", json=asked, timeout=1) as response,
+        client.stream("POST", "/api/ask", json=asked, timeout=4) as response,
     ):
         assert begun.wait(30)
         response.read()

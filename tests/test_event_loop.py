@@ -20,13 +20,14 @@ class Source:
 
     def __init__(self, items: int, *, pause: float = 0.0, error: Exception | None = None) -> None:
         self.asked = 0
-        self.closed = threading.Event()
+        self.begun, self.closed = threading.Event(), threading.Event()
         self._items, self._pause, self._error = items, pause, error
 
     async def stream(self) -> AsyncGenerator[int, None]:
         try:
             for n in range(self._items):
                 self.asked = n + 1
+                self.begun.set()
                 await asyncio.sleep(self._pause)
                 yield n
             if self._error:
@@ -60,8 +61,9 @@ def test_closing_between_two_items_closes_the_source() -> None:
 
 def test_stop_while_it_waits_ends_both() -> None:
     source, stop = Source(5, pause=60), threading.Event()
+    stopping = threading.Thread(target=lambda: source.begun.wait(30) and stop.set())
     with soon(0.5):
-        threading.Timer(0.1, stop.set).start()
+        stopping.start()
         assert list(blocking(source.stream(), stop)) == []
         assert source.closed.wait(30)
 

@@ -177,6 +177,13 @@ class Listener:
         except EndpointError as error:
             self.error = error
 
+    def heard(self, words: str) -> None:
+        """Until these words have come."""
+        deadline = time.monotonic() + 30
+        while words not in text_of(self.pieces):
+            assert time.monotonic() < deadline, self.pieces
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """Until the iterator has ended."""
         self.cancelled.set()
@@ -198,6 +205,7 @@ def test_stop_closes_a_silent_connection_at_once(reply: Reply, seen: str) -> Non
     with endpoint(reply) as stub:
         listener = Listener(generator(stub.url))
         assert stub.asked.wait(30)
+        listener.heard(seen)
         time.sleep(0.2)
         assert not stub.disconnected.is_set()
         with soon(SOON):
@@ -209,8 +217,7 @@ def test_stop_closes_a_silent_connection_at_once(reply: Reply, seen: str) -> Non
 def test_stop_ends_a_stream_that_never_pauses() -> None:
     with endpoint(answer("word " * 2000, piece=5, pause=0.002)) as stub:
         listener = Listener(generator(stub.url))
-        assert stub.asked.wait(30)
-        time.sleep(0.2)
+        listener.heard("word")
         with soon(SOON):
             listener.stop()
             assert stub.disconnected.wait(30)
