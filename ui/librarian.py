@@ -79,8 +79,12 @@ class Librarian:
             await asyncio.sleep(POLL_S)
 
     def current(self, session: Session, browsing: Browsing) -> Shown:
-        """The papers as they are now, beside how many there are."""
-        return self._counted(browsing, session)
+        """All of the list anew, and beside it how many papers there are now."""
+        try:
+            status = self._views.status(session)
+        except PaperchatError:  # which stands in place of the list
+            status = gr.skip()
+        return self._view(browsing, anew=True)._replace(status=status)  # the list last: a search may change it
 
     def search(self, words: str, browsing: Browsing) -> Shown:
         """Only papers with these words."""
@@ -141,14 +145,6 @@ class Librarian:
             return self._list(browsing)._replace(controls=controls)
         except PaperchatError as error:
             return Shown(note=note_html(browsing), bar="", papers=sentence_html(str(error), problem=True))
-
-    def _counted(self, browsing: Browsing, session: Session) -> Shown:
-        """All of the list anew, and beside it how many papers there are now."""
-        try:
-            status = self._views.status(session)
-        except PaperchatError:  # which stands in place of the list
-            status = gr.skip()
-        return self._view(browsing, anew=True)._replace(status=status)  # the list last: a search may change it
 
     def _look_up(self, browsing: Browsing) -> None:
         """The papers that are wanted; again where somebody typed on meanwhile, or the older list would stay."""
@@ -232,7 +228,7 @@ class Librarian:
         browsing.forget(paper_ids)
         if removed.papers:
             browsing.removed, browsing.note = removed, f"Removed {_papers(len(removed.papers))}."
-        return self._counted(browsing, session)
+        return self.current(session, browsing)
 
     def _undo(self, browsing: Browsing, session: Session, _: str) -> Shown:
         if browsing.removed is None:
@@ -240,7 +236,7 @@ class Librarian:
         with self._my_turn():
             n = self._shelf.undo(browsing.removed)
         browsing.removed, browsing.note = None, f"{_papers(n).capitalize()} put back."
-        return self._counted(browsing, session)
+        return self.current(session, browsing)
 
     def _close_note(self, browsing: Browsing, *_: object) -> Shown:
         browsing.removed, browsing.note = None, ""
